@@ -1,0 +1,1 @@
+"""Build and publish AWS Panorama applications from one panorama.yaml."""

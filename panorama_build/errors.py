@@ -1,0 +1,53 @@
+"""What went wrong, where, and what to do: one line each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, order=True)
+class Place:
+    """A position in a file that a person edits; line and column count from 1."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+class PanoramaError(Exception):
+    """A mistake or a mishap that its reader can do something about.
+
+    ``message`` says what is wrong, ``where`` points at it (a Place or a path), ``hint`` says what to do.
+    ``str()`` of it is one line: ``where: message (hint)``.
+    """
+
+    def __init__(self, message: str, *, where: Place | str | None = None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = where
+        self.hint = hint
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        hint = f" ({self.hint})" if self.hint else ""
+        return f"{place}{self.message}{hint}"
+
+
+class PanoramaErrors(PanoramaError):
+    """Several errors found in one go; ``str()`` gives a line each, sorted by place."""
+
+    def __init__(self, errors: list[PanoramaError]) -> None:
+        super().__init__(f"{len(errors)} errors")
+        self.errors = sorted(errors, key=_by_place)
+
+    def __str__(self) -> str:
+        return "\n".join(str(error) for error in self.errors)
+
+
+def _by_place(error: PanoramaError) -> tuple[str, int, int]:
+    if isinstance(error.where, Place):
+        return (error.where.file, error.where.line, error.where.column)
+    return (error.where or "", 0, 0)
