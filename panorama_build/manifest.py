@@ -1,0 +1,42 @@
+"""panorama.yaml -> Application."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from panorama_build import vocabulary as words
+from panorama_build.graphs import Names
+from panorama_build.model import PLACEHOLDER_ACCOUNT, Application
+from panorama_build.packages import expand_address, expand_package
+from panorama_build.yamlfile import Places, read
+
+FILE = "panorama.yaml"
+
+
+def load(root: Path, environ: Mapping[str, str] = os.environ) -> tuple[Application, Places]:
+    """Read ``root/panorama.yaml``; give the application and the place of every value in the file.
+
+    PANORAMA_ACCOUNT and PANORAMA_REMOTE of ``environ`` take precedence over the file's account and remote.
+    Raises PanoramaErrors with all that is wrong in the file.
+    """
+    path = root / FILE
+    manifest, places = read(path, words.Manifest, os.path.relpath(path))
+    return expand(manifest, environ), places
+
+
+def expand(manifest: words.Manifest, environ: Mapping[str, str]) -> Application:
+    """The application that a manifest stands for."""
+    packages = tuple(expand_package(key, package) for key, package in manifest.packages.items())
+    names = Names(manifest.application, {package.key: package for package in packages})
+    graphs = {} if manifest.graph is None else {"graph.json": manifest.graph}
+    return Application(
+        name=manifest.application,
+        account=environ.get("PANORAMA_ACCOUNT") or manifest.account or PLACEHOLDER_ACCOUNT,
+        platform=manifest.platform,
+        remote=expand_address(environ.get("PANORAMA_REMOTE") or manifest.remote),
+        packages=packages,
+        graphs=tuple(names.graph(file, graph) for file, graph in {**graphs, **manifest.graphs}.items()),
+        overrides=tuple(names.override(file, override) for file, override in manifest.overrides.items()),
+    )

@@ -1,0 +1,360 @@
+"""A Panorama application as immutable values: what panorama.yaml means once every default is filled in.
+
+The shapes follow the documents of the Panorama format (graph.json, package.json, descriptor.json, overrides).
+``None`` stands for "absent from the document"; ``extra`` holds members that the vocabulary has no word for and
+that pass through untouched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any, TypeAlias
+
+Json: TypeAlias = Any
+Extra: TypeAlias = Mapping[str, Json]
+
+ENVELOPE = "2021-01-01"
+PLACEHOLDER_ACCOUNT = "000000000000"
+SCALARS = ("boolean", "float32", "int32", "string")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Address:
+    """Where bytes lie: a path, an https:// or an s3:// URL, and how to reach it when the environment doesn't say."""
+
+    url: str
+    endpoint: str | None = None
+    region: str | None = None
+    profile: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Build:
+    """How a container's root file system comes about: from a Dockerfile, or from an image that exists."""
+
+    context: str
+    dockerfile: str
+    image: str | None = None
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    target: str | None = None
+    network: str | None = None
+    pull: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where a model's archive comes from; ``sha256`` is its pin, None when it has none."""
+
+    address: Address
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """What the appliance starts in a container (runtimeDescriptor.entry)."""
+
+    path: str | None
+    name: str
+    arguments: tuple[str, ...] | None = None
+    environment: Mapping[str, str] | None = None
+    extra: Extra = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuntimeDescriptor:
+    """The descriptor of a container asset."""
+
+    file: str
+    entry: Entry | None
+    events: tuple[Json, ...] | None = None
+    extra: Extra = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tensor:
+    """An input of a model: its name and shape."""
+
+    name: str
+    shape: tuple[int, ...]
+    type: str | None = None
+    extra: Extra = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelDescriptor:
+    """The descriptor of a model asset."""
+
+    file: str
+    framework: str
+    inputs: tuple[Tensor, ...]
+    framework_version: str | None = None
+    precision: str | None = None
+    extra: Extra = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiteralDescriptor:
+    """A descriptor file that no asset names, as it stands."""
+
+    file: str
+    document: Json
+
+
+Descriptor: TypeAlias = RuntimeDescriptor | ModelDescriptor | LiteralDescriptor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asset:
+    """One asset of a package with its one implementation.
+
+    ``type`` is container, model or system. ``source`` says how its bytes are made; without one the declared ``uri``
+    stands for itself. ``same_as`` names another (package, asset) whose bytes these are.
+    """
+
+    name: str
+    type: str
+    source: Build | Source | None = None
+    same_as: tuple[str, str] | None = None
+    uri: str | None = None
+    descriptor: Descriptor | None = None
+    descriptor_uri: str | None = None
+    requirements: tuple[Json, ...] | None = None
+    description: str | None = None
+    extra: Extra = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Port:
+    """An input or output of an interface."""
+
+    name: str
+    type: str
+    description: str | None = None
+    default: Json = None
+    max_connections: int | None = None
+    extra: Extra = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InboundPort:
+    """A TCP port that a container listens on."""
+
+    port: int
+    description: str | None = None
+    extra: Extra = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interface:
+    """How nodes talk to an asset."""
+
+    name: str
+    category: str
+    asset: str | None
+    inputs: tuple[Port, ...] = ()
+    outputs: tuple[Port, ...] = ()
+    inbound_ports: tuple[InboundPort, ...] | None = None
+    description: str | None = None
+    extra: Extra = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Package:
+    """A node package. ``key`` names its directory; ``name`` and ``version`` are what package.json says, if it does."""
+
+    key: str
+    directory_version: str
+    name: str | None
+    version: str | None
+    description: str | None
+    assets: tuple[Asset, ...]
+    interfaces: tuple[Interface, ...]
+    descriptors: tuple[LiteralDescriptor, ...] = ()
+    extra: Extra = field(default_factory=dict)
+
+    def asset(self, name: str) -> Asset | None:
+        """The asset called ``name``."""
+        return next((asset for asset in self.assets if asset.name == name), None)
+
+    def interface(self, name: str) -> Interface | None:
+        """The interface called ``name``."""
+        return next((interface for interface in self.interfaces if interface.name == name), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackageName:
+    """``account::package`` with the application's own account left out, so that it can be filled in late."""
+
+    package: str
+    account: str | None = None
+
+    def qualified(self, account: str) -> str:
+        """The name as documents write it, e.g. ``123456789012::people_counter``."""
+        return f"{self.account or account}::{self.package}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class InterfaceName:
+    """``account::package.interface``."""
+
+    package: PackageName
+    interface: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Requirement:
+    """An entry of a graph's list of packages."""
+
+    package: PackageName
+    version: str
+    extra: Extra = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decorator:
+    """What a console shows of a node."""
+
+    title: str | None = None
+    description: str | None = None
+    constraint_text: str | None = None
+    constraint_regex: str | None = None
+    extra: Extra = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """A node of a graph: an instance of a package's interface, or a parameter of a scalar type.
+
+    ``interface`` is an InterfaceName or one of SCALARS; ``value`` is a parameter's, None when it has none.
+    """
+
+    name: str
+    interface: InterfaceName | str
+    value: Json = None
+    overridable: bool | None = None
+    override_mandatory: bool | None = None
+    launch: str | None = None
+    decorator: Decorator | None = None
+    extra: Extra = field(default_factory=dict)
+
+    @property
+    def is_parameter(self) -> bool:
+        """Whether the node is a parameter."""
+        return isinstance(self.interface, str)
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A connection ``node.output -> node.input``; a parameter's producer is the bare node name."""
+
+    producer: str
+    consumer: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """A way from a port of the device to an inbound port of a node."""
+
+    node: str
+    container_port: int
+    host_port: int | None = None
+    decorator: Decorator | None = None
+    extra: Extra = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Graph:
+    """A graph document. ``file`` is its path below the application root."""
+
+    file: PurePosixPath
+    account: str | None
+    description: str | None
+    packages: tuple[Requirement, ...]
+    nodes: tuple[Node, ...]
+    edges: tuple[Edge, ...] | None
+    routes: tuple[Route, ...] | None
+    extra: Extra = field(default_factory=dict)
+
+    def node(self, name: str) -> Node | None:
+        """The node called ``name``."""
+        return next((node for node in self.nodes if node.name == name), None)
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """A node that an override replaces, and the nodes that take its place."""
+
+    replace: str
+    with_: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Override:
+    """An overrides document: a graph's changes for one place. Parts that are None are absent from the document."""
+
+    file: PurePosixPath
+    account: str | None
+    description: str | None
+    packages: tuple[Requirement, ...] | None
+    nodes: tuple[Node, ...] | None
+    replacements: tuple[Replacement, ...] | None
+    edges: tuple[Edge, ...] | None
+    routes: tuple[Route, ...] | None
+    extra: Extra = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Application:
+    """Everything that a panorama.yaml declares."""
+
+    name: str
+    account: str
+    platform: str
+    remote: Address
+    packages: tuple[Package, ...]
+    graphs: tuple[Graph, ...]
+    overrides: tuple[Override, ...]
+
+    def package(self, key: str) -> Package | None:
+        """The package declared under ``key``."""
+        return next((package for package in self.packages if package.key == key), None)
+
+    def interface(self, name: InterfaceName) -> Interface | None:
+        """The interface that a node names, where this application or the appliance has it."""
+        return find_interface({package.key: package for package in self.packages}, name)
+
+    def assets(self) -> Iterator[tuple[Package, Asset]]:
+        """Every asset with its package, in the order declared."""
+        for package in self.packages:
+            for asset in package.assets:
+                yield package, asset
+
+
+def builtin(package: str, interface: str, category: str, *, inputs: str = "", outputs: str = "") -> Package:
+    """A package that comes with the appliance, with one media port."""
+    ports = [tuple(Port(name=name, type="media") for name in names.split()) for names in (inputs, outputs)]
+    face = Interface(name=interface, category=category, asset=None, inputs=ports[0], outputs=ports[1])
+    return Package(
+        key=package,
+        directory_version="1.0",
+        name=package,
+        version="1.0",
+        description=None,
+        assets=(),
+        interfaces=(face,),
+    )
+
+
+# The two packages that panorama-cli's add-panorama-package knew; no other was ever documented.
+CAMERA = builtin("abstract_rtsp_media_source", "rtsp_v1_interface", "media_source", outputs="video_out")
+SCREEN = builtin("hdmi_data_sink", "hdmi0", "media_sink", inputs="video_in")
+BUILTINS = {package.key: package for package in (CAMERA, SCREEN)}
+
+
+def find_interface(packages: Mapping[str, Package], name: InterfaceName) -> Interface | None:
+    """The interface called ``name``: one of the appliance's own, or of ``packages`` (by key)."""
+    known = {"panorama": BUILTINS, None: packages}.get(name.package.account, {})
+    package = known.get(name.package.package)
+    return package.interface(name.interface) if package else None

@@ -1,0 +1,245 @@
+"""The packages of a manifest, in full: assets, descriptors and interfaces with their defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import UnsetType
+
+from panorama_build import vocabulary as words
+from panorama_build.model import (
+    Address,
+    Asset,
+    Build,
+    Entry,
+    InboundPort,
+    Interface,
+    LiteralDescriptor,
+    ModelDescriptor,
+    Package,
+    Port,
+    RuntimeDescriptor,
+    Source,
+    Tensor,
+)
+
+# What a GPU costs in package.json: the one accelerator that an appliance ever had.
+_GPU = {
+    "type": "hardware_access",
+    "inferenceAccelerators": [{"deviceType": "nvhost_gpu", "sharedResourcePolicy": {"policy": "allow_all"}}],
+}
+_VIDEO_IN = (Port(name="video_in", type="media"),)
+_VIDEO_OUT = (Port(name="video_out", type="media"),)
+
+
+def expand_address(location: str | words.Location) -> Address:
+    """An address written short or in full."""
+    if isinstance(location, str):
+        return Address(url=location)
+    return Address(url=location.url, endpoint=location.endpoint, region=location.region, profile=location.profile)
+
+
+def expand_package(key: str, package: words.PackageWords) -> Package:
+    """The package declared under ``key``."""
+    container = _container(key, package)
+    camera = [_system("rtsp_camera", "source/video/camera/rtsp/source_rtsp")] if package.camera else []
+    sink = [_system("sink_hdmi", "sink/video/hdmi/sink_hdmi")] if package.sink else []
+    assets = (
+        *([container] if container else []),
+        *(_model(name, model, len(package.models) == 1) for name, model in package.models.items()),
+        *camera,
+        *sink,
+        *(_system(name, uri) for name, uri in package.system.items()),
+    )
+    return Package(
+        key=key,
+        directory_version=package.directory_version or package.version or "1.0",
+        name=key if isinstance(package.name, UnsetType) else package.name,
+        version=package.version,
+        description=package.description,
+        assets=assets,
+        interfaces=_interfaces(package, assets),
+        descriptors=tuple(LiteralDescriptor(file=file, document=value) for file, value in package.descriptors.items()),
+        extra=package.extra,
+    )
+
+
+def _container(key: str, package: words.PackageWords) -> Asset | None:
+    recipe = package.container
+    if recipe is None:
+        return None
+    if isinstance(recipe, str):
+        recipe = words.Recipe(asset=recipe)
+    requirements = [*([_GPU] if package.gpu else []), *(package.requirements or [])]
+    return Asset(
+        name=recipe.asset or f"{key}_container",
+        type="container",
+        source=_build(key, recipe),
+        uri=recipe.uri,
+        descriptor=_runtime(package),
+        descriptor_uri=recipe.descriptor_uri,
+        requirements=tuple(requirements) if requirements or package.requirements is not None else None,
+        description=recipe.description,
+        extra=recipe.extra,
+    )
+
+
+def _build(key: str, recipe: words.Recipe) -> Build:
+    return Build(
+        context=recipe.context or f"packages/{key}",
+        dockerfile=recipe.dockerfile,
+        image=recipe.image,
+        arguments=recipe.args,
+        target=recipe.target,
+        network=recipe.network,
+        pull=recipe.pull,
+    )
+
+
+def _runtime(package: words.PackageWords) -> RuntimeDescriptor | None:
+    if package.entry is None and package.events is None:
+        return None
+    events = None if package.events is None else tuple(package.events)
+    return RuntimeDescriptor(file=package.descriptor or "descriptor.json", entry=_entry(package.entry), events=events)
+
+
+def _entry(entry: list[str] | words.EntryPoint | None) -> Entry | None:
+    if entry is None:
+        return None
+    if isinstance(entry, words.EntryPoint):
+        return Entry(
+            path=entry.path,
+            name=entry.name,
+            arguments=_tuple(entry.arguments),
+            environment=entry.environment,
+            extra=entry.extra,
+        )
+    if len(entry) == 1:
+        return Entry(path=None, name=entry[0])
+    return Entry(path=entry[0], name=entry[1], arguments=tuple(entry[2:]) or None)
+
+
+def _model(name: str, model: words.ModelWords | str, alone: bool) -> Asset:
+    if isinstance(model, str):
+        package, _, asset = model.partition(".")
+        return Asset(name=name, type="model", same_as=(package, asset or name))
+    return Asset(
+        name=name,
+        type="model",
+        source=Source(address=expand_address(model.source), sha256=model.sha256) if model.source else None,
+        uri=model.uri,
+        descriptor=_model_descriptor(model, "descriptor.json" if alone else f"descriptor_{name}.json"),
+        descriptor_uri=model.descriptor_uri,
+        requirements=_tuple(model.requirements),
+        description=model.description,
+        extra=model.extra,
+    )
+
+
+def _model_descriptor(model: words.ModelWords, file: str) -> ModelDescriptor | None:
+    if isinstance(model.framework, UnsetType):
+        return None
+    return ModelDescriptor(
+        file=model.descriptor or file,
+        framework=model.framework,
+        framework_version=model.framework_version,
+        precision=model.precision,
+        inputs=tuple(_tensor(name, tensor) for name, tensor in model.inputs.items()),
+    )
+
+
+def _tensor(name: str, tensor: list[int] | words.Input) -> Tensor:
+    if isinstance(tensor, list):
+        return Tensor(name=name, shape=tuple(tensor))
+    return Tensor(name=name, shape=tuple(tensor.shape), type=tensor.type, extra=tensor.extra)
+
+
+def _system(name: str, uri: str) -> Asset:
+    return Asset(name=name, type="system", uri=uri)
+
+
+def _interfaces(package: words.PackageWords, assets: tuple[Asset, ...]) -> tuple[Interface, ...]:
+    if package.interfaces is not None:
+        return tuple(_interface(name, interface) for name, interface in package.interfaces.items())
+    return tuple(_derived_interface(asset, package) for asset in assets)
+
+
+def _interface(name: str, interface: words.InterfaceWords) -> Interface:
+    return Interface(
+        name=name,
+        category=interface.category,
+        asset=interface.asset,
+        inputs=_ports(interface.inputs or {}),
+        outputs=_ports(interface.outputs or {}),
+        inbound_ports=_inbound(interface.ports),
+        description=interface.description,
+        extra=interface.extra,
+    )
+
+
+def _derived_interface(asset: Asset, package: words.PackageWords) -> Interface:
+    """The one interface that panorama-cli gave each asset, named as it named it."""
+    if asset.type == "system":
+        return _system_interface(asset, package)
+    code = asset.type == "container"
+    return Interface(
+        name=f"{asset.name}_interface",
+        category="business_logic" if code else "ml_model",
+        asset=asset.name,
+        inputs=_VIDEO_IN if isinstance(package.inputs, UnsetType) or not code else _ports(package.inputs),
+        outputs=_VIDEO_OUT if isinstance(package.outputs, UnsetType) or not code else _ports(package.outputs),
+        inbound_ports=_inbound(package.ports) if code else None,
+    )
+
+
+def _system_interface(asset: Asset, package: words.PackageWords) -> Interface:
+    source = bool(asset.uri and asset.uri.startswith("source/"))
+    inputs = _camera_inputs(package.camera) if package.camera else () if source else _VIDEO_IN
+    return Interface(
+        name="rtsp_interface" if source else "sink_interface",
+        category="media_source" if source else "media_sink",
+        asset=asset.name,
+        inputs=inputs,
+        outputs=_VIDEO_OUT,
+    )
+
+
+def _camera_inputs(camera: words.CameraWords) -> tuple[Port, ...]:
+    defaults = {"username": camera.username, "password": camera.password, "streamUrl": camera.url}
+    return tuple(
+        Port(name=name, type="string", description=f"Camera {name}", default=default)
+        for name, default in defaults.items()
+    )
+
+
+def _ports(ports: Mapping[str, str | words.PortWords]) -> tuple[Port, ...]:
+    return tuple(_port(name, port) for name, port in ports.items())
+
+
+def _port(name: str, port: str | words.PortWords) -> Port:
+    if isinstance(port, str):
+        return Port(name=name, type=port)
+    return Port(
+        name=name,
+        type=port.type,
+        description=port.description,
+        default=port.default,
+        max_connections=port.max_connections,
+        extra=port.extra,
+    )
+
+
+def _inbound(ports: list[int | words.InboundPortWords] | None) -> tuple[InboundPort, ...] | None:
+    if ports is None:
+        return None
+    return tuple(
+        InboundPort(port=port)
+        if isinstance(port, int)
+        else InboundPort(port=port.port, description=port.description, extra=port.extra)
+        for port in ports
+    )
+
+
+def _tuple(values: list[Any] | None) -> tuple[Any, ...] | None:
+    return None if values is None else tuple(values)

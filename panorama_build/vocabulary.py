@@ -1,0 +1,238 @@
+"""The words of panorama.yaml: every key that a person may write, with its type and what it means.
+
+Three states of a key: left out, it takes its default; ``null``, it is absent from the generated document; otherwise
+it is as written. Names and lengths are the intersection of AWS's JSON Schemas and its service model.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+AssetName: TypeAlias = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]+$", min_length=1, max_length=255)]
+PackageKey: TypeAlias = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]+$", min_length=1, max_length=128)]
+NodeName: TypeAlias = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]+$", min_length=1, max_length=128)]
+PortName: TypeAlias = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_]+$", min_length=1, max_length=50)]
+Version: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9]+\.[0-9]+$", max_length=255)]
+Text: TypeAlias = Annotated[str, Meta(max_length=255)]
+Sha256: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+PortNumber: TypeAlias = Annotated[int, Meta(ge=1, le=65535)]
+PortType: TypeAlias = Literal["boolean", "float32", "int32", "string", "media"]
+Number: TypeAlias = int | float
+Account: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9a-z_]{1,12}$")]
+EntryList: TypeAlias = Annotated[list[str], Meta(min_length=1)]
+Extra: TypeAlias = dict[str, Any]
+
+
+class Words(Struct, kw_only=True, forbid_unknown_fields=True):
+    """A mapping of the manifest."""
+
+    extra: Annotated[Extra, Meta(description="Members of the generated JSON that have no word here.")] = {}
+
+
+class Location(Struct, kw_only=True, forbid_unknown_fields=True):
+    """Where bytes lie, and how to reach them when the environment doesn't say."""
+
+    url: str
+    endpoint: str | None = None
+    region: str | None = None
+    profile: str | None = None
+
+
+class Recipe(Words, kw_only=True):
+    """How a container asset is made."""
+
+    asset: AssetName | None = None
+    image: Annotated[str | None, Meta(description="An image that exists, in place of a Dockerfile.")] = None
+    context: Annotated[str | None, Meta(description="Default: the package's folder.")] = None
+    dockerfile: Annotated[str, Meta(description="Relative to the context.")] = "Dockerfile"
+    args: Annotated[dict[str, str], Meta(description="Build arguments.")] = {}
+    target: Annotated[str | None, Meta(description="The stage of a multi-stage Dockerfile.")] = None
+    network: Annotated[str | None, Meta(description="The network of RUN steps, e.g. none or host.")] = None
+    pull: Annotated[bool, Meta(description="false: the base image lies in the engine alone.")] = True
+    description: Text | None = None
+    uri: Annotated[str | None, Meta(description="What stands for the asset until it is built.")] = None
+    descriptor_uri: str | None = None
+
+
+class EntryPoint(Words, kw_only=True):
+    """What the appliance starts."""
+
+    path: Annotated[str | None, Meta(description="The interpreter, e.g. python3.")] = None
+    name: Annotated[str, Meta(min_length=1, description="The script's path in the container.")]
+    arguments: list[str] | None = None
+    environment: dict[str, str] | None = None
+
+
+class Input(Words, kw_only=True):
+    """An input of a model."""
+
+    shape: list[int]
+    type: str | None = None
+
+
+class ModelWords(Words, kw_only=True):
+    """A model asset."""
+
+    source: Annotated[str | Location | None, Meta(description="A path, https:// or s3:// of the raw model.")] = None
+    sha256: Annotated[Sha256 | None, Meta(description="The pin: the archive must have this digest.")] = None
+    framework: Annotated[str | UnsetType, Meta(description="PYTORCH, TENSORFLOW or MXNET.")] = UNSET
+    framework_version: str | None = None
+    precision: Annotated[str | None, Meta(description="FP32 or FP16.")] = None
+    inputs: Annotated[dict[str, list[int] | Input], Meta(description="Each input's shape.")] = {}
+    descriptor: Annotated[str | None, Meta(description="File name of the descriptor.")] = None
+    requirements: list[Any] | None = None
+    description: Text | None = None
+    uri: str | None = None
+    descriptor_uri: str | None = None
+
+
+class PortWords(Words, kw_only=True):
+    """A port with more than a type."""
+
+    type: PortType
+    description: Text | None = None
+    default: Any = None
+    max_connections: Annotated[int, Meta(ge=0)] | None = None
+
+
+class InboundPortWords(Words, kw_only=True):
+    """A TCP port that the container listens on."""
+
+    port: PortNumber
+    description: Text | None = None
+
+
+class CameraWords(Struct, kw_only=True, forbid_unknown_fields=True):
+    """A camera package of one's own, as ``create-package --type Camera`` made it."""
+
+    username: str = "<username>"
+    password: str = "<password>"
+    url: str = "rtsp://<stream url>"
+
+
+class InterfaceWords(Words, kw_only=True):
+    """An interface in full."""
+
+    category: Literal["business_logic", "ml_model", "media_source", "media_sink"] = "business_logic"
+    asset: str | None = None
+    inputs: dict[PortName, PortType | PortWords] | None = {}
+    outputs: dict[PortName, PortType | PortWords] | None = {}
+    ports: list[PortNumber | InboundPortWords] | None = None
+    description: Text | None = None
+
+
+class PackageWords(Words, kw_only=True):
+    """A node package: one container, camera or screen, and any number of models."""
+
+    name: Annotated[str | UnsetType | None, Meta(description="Default: its key.")] = UNSET
+    version: Annotated[Version | None, Meta(description="major.minor")] = "1.0"
+    directory_version: Annotated[Version | None, Meta(description="The version in the folder's name.")] = None
+    description: Text | None = None
+    container: Annotated[AssetName | Recipe | None, Meta(description="The asset's name, or how it's made.")] = None
+    entry: Annotated[EntryList | EntryPoint | None, Meta(description="[interpreter, script, argument...]")] = None
+    events: list[Any] | None = None
+    descriptor: Annotated[str | None, Meta(description="File name of the container's descriptor.")] = None
+    gpu: Annotated[bool, Meta(description="Ask for the appliance's GPU.")] = False
+    requirements: Annotated[list[Any] | None, Meta(description="Requirements as package.json writes them.")] = None
+    models: Annotated[
+        dict[AssetName, ModelWords | str], Meta(description="Model assets; PACKAGE.ASSET takes another package's.")
+    ] = {}
+    camera: CameraWords | None = None
+    sink: Annotated[Literal["hdmi"] | None, Meta(description="A sink package of one's own.")] = None
+    system: Annotated[dict[AssetName, str], Meta(description="System assets: the path of an appliance component.")] = {}
+    inputs: Annotated[
+        dict[PortName, PortType | PortWords] | UnsetType, Meta(description="The container's input ports.")
+    ] = UNSET
+    outputs: Annotated[
+        dict[PortName, PortType | PortWords] | UnsetType, Meta(description="The container's output ports.")
+    ] = UNSET
+    ports: Annotated[
+        list[PortNumber | InboundPortWords] | None, Meta(description="TCP ports that the container listens on.")
+    ] = None
+    interfaces: Annotated[
+        dict[str, InterfaceWords] | None, Meta(description="All interfaces in full, in place of the derived ones.")
+    ] = None
+    descriptors: Annotated[dict[str, Any], Meta(description="Further descriptor files, as JSON.")] = {}
+
+
+class NodeWords(Words, kw_only=True):
+    """A node with more than an interface."""
+
+    interface: Annotated[str | None, Meta(description="package, package.asset or package.interface")] = None
+    camera: Annotated[str | UnsetType | None, Meta(description="An abstract camera with this title.")] = UNSET
+    hdmi: Annotated[str | UnsetType | None, Meta(description="The appliance's screen, with this title.")] = UNSET
+    boolean: bool | UnsetType | None = UNSET
+    float32: Number | UnsetType | None = UNSET
+    int32: int | UnsetType | None = UNSET
+    string: str | UnsetType | None = UNSET
+    overridable: bool | UnsetType | None = UNSET
+    override_mandatory: bool | None = None
+    launch: Literal["onDemand", "onAppStart", "onSignal"] | UnsetType | None = UNSET
+    title: Text | None = None
+    description: Text | None = None
+    constraint_text: Text | None = None
+    constraint_regex: Text | None = None
+    decorator: Annotated[Extra, Meta(description="Further members of the decorator.")] = {}
+
+
+class RouteWords(Words, kw_only=True):
+    """A route with more than its ports."""
+
+    node: str
+    container_port: PortNumber
+    host_port: int | None = None
+    title: Text | None = None
+    description: Text | None = None
+
+
+class Requirement(Words, kw_only=True):
+    """A package that a graph needs, with more than a version."""
+
+    version: Version
+
+
+Nodes: TypeAlias = dict[NodeName, str | NodeWords]
+Requirements: TypeAlias = dict[str, Version | Requirement]
+EdgeText: TypeAlias = Annotated[
+    str, Meta(pattern=r"^[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)? *-> *[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)?$")
+]
+RouteText: TypeAlias = Annotated[str, Meta(pattern=r"^([0-9]+ *-> *)?[a-zA-Z0-9_-]+:[0-9]{1,5}$")]
+
+
+class GraphWords(Words, kw_only=True):
+    """A graph: what runs, and what flows where."""
+
+    name: Annotated[str | None, Meta(description="The graph's folder. Default: the application.")] = None
+    account: str | None = None
+    description: Text | None = None
+    packages: Annotated[Requirements | None, Meta(description="Default: all declared or used.")] = None
+    nodes: Nodes
+    edges: Annotated[list[EdgeText] | None, Meta(description="producer.output -> consumer.input")] = []
+    routes: Annotated[list[RouteText | RouteWords] | None, Meta(description="host port -> node:container port")] = None
+
+
+class OverrideWords(Words, kw_only=True):
+    """An overrides document."""
+
+    account: str | None = None
+    description: Text | None = None
+    packages: Requirements | UnsetType | None = UNSET
+    nodes: Nodes | None = None
+    replace: Annotated[dict[str, str | list[str]] | None, Meta(description="node: its replacement(s)")] = None
+    edges: list[EdgeText] | None = None
+    routes: list[RouteText | RouteWords] | None = None
+
+
+class Manifest(Struct, kw_only=True, forbid_unknown_fields=True):
+    """A Panorama application."""
+
+    application: Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]+$", min_length=1, max_length=128)]
+    account: Annotated[Account | None, Meta(description="The AWS account; resolved late.")] = None
+    platform: Annotated[str, Meta(description="What containers are built for.")] = "linux/arm64"
+    remote: Annotated[str | Location, Meta(description="A folder, or s3://bucket/prefix.")] = "published"
+    packages: dict[PackageKey, PackageWords] = {}
+    graph: GraphWords | None = None
+    graphs: Annotated[dict[str, GraphWords], Meta(description="Further graph files, by file name.")] = {}
+    overrides: Annotated[dict[str, OverrideWords], Meta(description="Overrides documents, by file name.")] = {}
