@@ -1,0 +1,59 @@
+"""Servers for all tests, each started by the first test that asks for it and stopped when the session ends."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import TypeVar
+
+import pytest
+
+from tests.servers import S3, Engine, UnavailableError, host_engine, private_engine, s3_server
+
+T = TypeVar("T")
+
+
+@contextmanager
+def _or_skip(server: AbstractContextManager[T]) -> Iterator[T]:
+    try:
+        started = server.__enter__()
+    except UnavailableError as error:
+        pytest.skip(str(error))
+    try:
+        yield started
+    finally:
+        server.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Engine]:
+    """A present-day Docker engine with buildx."""
+    host = os.environ.get("PANORAMA_TEST_ENGINE") == "host"
+    with _or_skip(host_engine() if host else private_engine("26")) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def old_engine() -> Iterator[Engine]:
+    """The oldest Docker engine to support, without buildx."""
+    with _or_skip(private_engine("20.10")) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def _s3_server() -> Iterator[tuple[S3, S3]]:
+    with _or_skip(s3_server()) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def s3(_s3_server: tuple[S3, S3]) -> S3:
+    """An S3 server over http."""
+    return _s3_server[0]
+
+
+@pytest.fixture(scope="session")
+def s3_tls(_s3_server: tuple[S3, S3]) -> S3:
+    """The same S3 server over https."""
+    return _s3_server[1]
