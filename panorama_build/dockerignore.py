@@ -88,14 +88,21 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _pattern(line: str, place: Place) -> _Pattern:
-    includes = line.startswith("!")
-    glob = _cleaned(line[includes:].strip())
-    if includes and glob in ("", "/"):
+    glob, includes = _sense(line)
+    if includes and not glob:
         raise PanoramaError('"!" needs a pattern after it', where=place)
     try:
         return _Pattern(re.compile(_regex(glob), re.DOTALL), includes, _literal_parts(glob))
     except (ValueError, re.error) as error:
         raise PanoramaError(f'malformed pattern "{line}": {error}', where=place) from error
+
+
+def _sense(line: str) -> tuple[str, bool]:
+    """The cleaned pattern of a line, and whether it includes what others ignore."""
+    bang = "!" if line.startswith("!") else ""
+    # Docker looks for the "!" again after cleaning, so that "/!name" includes.
+    glob = _cleaned(bang + _cleaned(line.removeprefix("!").strip()))
+    return glob.removeprefix("!"), glob.startswith("!")
 
 
 def _cleaned(glob: str) -> str:
@@ -119,6 +126,8 @@ def _regex(glob: str) -> str:
     if glob.startswith("**") and not _SPECIAL.intersection(glob[2:]):
         # "**/name" is a whole name at any depth, but "**name" any path that ends so.
         return f"(.*/)?{re.escape(glob[3:])}" if glob.startswith("**/") else f".*{re.escape(glob[2:])}"
+    if glob.endswith("**") and not _SPECIAL.intersection(glob[:-2]):
+        return f"{re.escape(glob[:-2])}.*"
     return "".join(_pieces(glob))
 
 

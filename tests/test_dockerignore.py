@@ -74,6 +74,8 @@ PATTERNS = (
     "a\n!a/b\na/b/c",
     "a?b*\nab?",
     "a^b*",
+    "^**",
+    "*\n/!src\n./!docs",
     "[a-r]*.txt\n[^s]*/*.md",
     "[!a]*",
     "data/[1-2]/*\n!data/[^1]/model.bin",
