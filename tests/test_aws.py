@@ -1,0 +1,455 @@
+"""S3 through boto3: what is put is what lies there, and each refusal says its true cause."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import socket
+import threading
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+import pytest
+
+from panorama_build.aws import MIB, Address, Bucket, explain, parse_s3_url, part_size, public_url
+from panorama_build.errors import PanoramaError
+
+PART = 5 * MIB
+BUCKET = "panorama-test-aws"
+
+
+class File(NamedTuple):
+    path: Path
+    sha256: str
+    size: int
+
+
+def write(path: Path, content: bytes) -> File:
+    path.write_bytes(content)
+    return File(path, hashlib.sha256(content).hexdigest(), len(content))
+
+
+def noise(size: int) -> bytes:
+    return random.Random(size).randbytes(size)
+
+
+def requests(bucket: Bucket) -> Counter[str]:
+    """Counts what goes over the wire from now on, by operation."""
+    counts: Counter[str] = Counter()
+    bucket.client.meta.events.register(
+        "before-send.s3", lambda event_name, **_: counts.update([event_name.rpartition(".")[2]])
+    )
+    return counts
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "aws-config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "aws-credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+
+
+@pytest.fixture(scope="module", params=["s3", "s3_tls"])
+def running(request: pytest.FixtureRequest) -> Any:
+    server = request.getfixturevalue(request.param)
+    with suppress(Exception):
+        server.make_bucket(BUCKET)
+    return server
+
+
+@pytest.fixture
+def server(running: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    for name, value in running.env.items():
+        monkeypatch.setenv(name, value)
+    return running
+
+
+@pytest.fixture
+def bucket(server: Any) -> Bucket:
+    return Bucket(Address(f"s3://{BUCKET}"))
+
+
+@pytest.fixture
+def key() -> str:
+    return f"{uuid4().hex}/k"
+
+
+# Addresses
+
+
+@pytest.mark.parametrize(
+    ("url", "parts"),
+    [
+        ("s3://models", ("models", "", None)),
+        ("s3://models/", ("models", "", None)),
+        ("s3://models/a/b.tar.gz", ("models", "a/b.tar.gz", None)),
+        ("s3://models/a%20b?x", ("models", "a%20b?x", None)),
+        ("s3://models/a?versionId=3.L4", ("models", "a", "3.L4")),
+        (
+            "s3://arn:aws:s3:us-west-2:123456789012:accesspoint/store/k",
+            ("arn:aws:s3:us-west-2:123456789012:accesspoint/store", "k", None),
+        ),
+    ],
+)
+def test_an_s3_url_has_a_bucket_a_key_and_perhaps_a_version(url: str, parts: tuple[str, str, str | None]) -> None:
+    assert parse_s3_url(url) == parts
+
+
+@pytest.mark.parametrize("url", ["s3://", "s3:///k", "s3://b", "https://b/k", "s3://bucket/../k", "s3://bucket/a\nb"])
+def test_anything_else_is_no_s3_address(url: str) -> None:
+    with pytest.raises(PanoramaError, match="not an S3 address"):
+        parse_s3_url(url)
+
+
+def test_urls_are_shown_without_credentials() -> None:
+    assert public_url("https://me:secret@host/a?X-Amz-Signature=1#f") == "https://host/a"
+    assert public_url("models/a#1?.gz") == "models/a#1?.gz"
+
+
+def test_parts_grow_only_when_there_would_be_more_than_ten_thousand() -> None:
+    assert part_size(1) == part_size(10_000 * 64 * MIB) == 64 * MIB
+    assert part_size(10_000 * 64 * MIB + 1) == 65 * MIB
+
+
+def test_importing_the_module_imports_no_boto3() -> None:
+    import subprocess
+    import sys
+
+    code = "import sys, panorama_build.aws; sys.exit('boto3' in sys.modules or 'botocore' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+# Objects
+
+
+@pytest.mark.server
+def test_what_was_put_is_there_and_comes_back(bucket: Bucket, key: str, tmp_path: Path) -> None:
+    file = write(tmp_path / "a", noise(3 * MIB + 1))
+    assert not bucket.holds(key, file.sha256, file.size, file.path)
+    assert bucket.put_file(key, *file)
+    assert bucket.holds(key, file.sha256, file.size, file.path)
+    assert b"".join(bucket.get(key)) == file.path.read_bytes()
+
+
+@pytest.mark.server
+def test_an_empty_file_is_a_file(bucket: Bucket, key: str, tmp_path: Path) -> None:
+    file = write(tmp_path / "a", b"")
+    assert bucket.put_file(key, *file)
+    assert bucket.holds(key, file.sha256, 0, file.path)
+    assert b"".join(bucket.get(key)) == b""
+
+
+@pytest.mark.server
+def test_a_large_file_goes_in_parts(bucket: Bucket, key: str, tmp_path: Path) -> None:
+    file = write(tmp_path / "a", noise(2 * PART + 77))
+    counts = requests(bucket)
+    assert bucket.put_file(key, *file, single=PART, part=PART)
+    assert counts == {"CreateMultipartUpload": 1, "UploadPart": 3, "CompleteMultipartUpload": 1}
+    counts.clear()
+    assert bucket.holds(key, file.sha256, file.size, file.path, part=PART)
+    assert counts == {"HeadObject": 1}
+    assert b"".join(bucket.get(key)) == file.path.read_bytes()
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("single", [PART, 100 * MIB])
+def test_the_second_to_put_finds_it_there(bucket: Bucket, key: str, tmp_path: Path, single: int) -> None:
+    file = write(tmp_path / "a", noise(PART + 1))
+    assert bucket.put_file(key, *file, single=single, part=PART)
+    assert not bucket.put_file(key, *file, single=single, part=PART)
+    assert uploads(bucket, key) == []
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("single", [PART, 100 * MIB])
+def test_other_bytes_are_never_overwritten(bucket: Bucket, key: str, tmp_path: Path, single: int) -> None:
+    file = write(tmp_path / "a", noise(PART + 1))
+    bucket.client.put_object(Bucket=BUCKET, Key=key, Body=bytes(file.size), ChecksumAlgorithm="SHA256")
+    assert not bucket.holds(key, file.sha256, file.size, file.path, part=PART)
+    with pytest.raises(PanoramaError) as caught:
+        bucket.put_file(key, *file, single=single, part=PART)
+    assert str(caught.value) == (
+        f"s3://{BUCKET}/{key}: other bytes lie under this name, and nothing is ever overwritten "
+        "(delete that object and publish again)"
+    )
+    assert b"".join(bucket.get(key)) == bytes(file.size)
+
+
+@pytest.mark.server
+def test_an_object_without_sha256_is_read_to_know_it(bucket: Bucket, key: str, tmp_path: Path) -> None:
+    file = write(tmp_path / "a", noise(1000))
+    bucket.client.put_object(Bucket=BUCKET, Key=key + "same", Body=noise(1000), ChecksumAlgorithm="CRC32")
+    bucket.client.put_object(Bucket=BUCKET, Key=key + "other", Body=bytes(1000), ChecksumAlgorithm="CRC32")
+    assert bucket.holds(key + "same", file.sha256, file.size, file.path)
+    assert not bucket.holds(key + "other", file.sha256, file.size, file.path)
+
+
+@pytest.mark.server
+def test_an_object_put_in_parts_of_another_size_is_read_to_know_it(bucket: Bucket, key: str, tmp_path: Path) -> None:
+    file = write(tmp_path / "a", noise(2 * PART))
+    bucket.put_file(key, *file, single=PART, part=PART)
+    assert bucket.holds(key, file.sha256, file.size, file.path, part=6 * MIB)
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("single", [PART, 100 * MIB])
+def test_a_damaged_file_does_not_go_up(bucket: Bucket, key: str, tmp_path: Path, single: int) -> None:
+    file = write(tmp_path / "a", noise(PART + 1))
+    other = write(file.path, bytes(PART + 1))
+    counts = requests(bucket)
+    with pytest.raises(PanoramaError) as caught:
+        bucket.put_file(key, *file, single=single, part=PART)
+    assert str(caught.value) == (
+        f"{file.path}: sha256 is {other.sha256}, not the {file.sha256} that its name or its plan promises "
+        "(it is damaged or was changed: delete it and build again)"
+    )
+    assert not counts
+
+
+@pytest.mark.server
+def test_a_file_that_changes_during_the_upload_does_not_appear(bucket: Bucket, key: str, tmp_path: Path) -> None:
+    file = write(tmp_path / "a", noise(2 * PART))
+    bucket.client.meta.events.register(
+        "before-send.s3.CreateMultipartUpload", lambda **_: write(file.path, bytes(file.size)) and None
+    )
+    with pytest.raises(PanoramaError, match="other bytes arrived than were announced; UploadPart"):
+        bucket.put_file(key, *file, single=PART, part=PART)
+    assert bucket.head(key) is None
+    assert uploads(bucket, key) == []
+
+
+@pytest.mark.server
+def test_an_interrupted_upload_leaves_nothing(bucket: Bucket, key: str, tmp_path: Path) -> None:
+    file = write(tmp_path / "a", noise(3 * PART))
+
+    def interrupt(request: Any, **_: Any) -> None:
+        if "partNumber=2" in request.url:
+            raise KeyboardInterrupt
+
+    bucket.client.meta.events.register("before-send.s3.UploadPart", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        bucket.put_file(key, *file, single=PART, part=PART)
+    assert uploads(bucket, key) == []
+    assert bucket.head(key) is None
+
+
+@pytest.mark.server
+def test_a_missing_object_is_absent_and_asked_for_once(bucket: Bucket, key: str) -> None:
+    counts = requests(bucket)
+    assert [bucket.head(key + name) for name in "abc"] == [None, None, None]
+    assert counts == {"HeadObject": 3, "GetObject": 1}
+
+
+@pytest.mark.server
+def test_a_download_that_breaks_is_taken_up_where_it_broke(bucket: Bucket, key: str, tmp_path: Path) -> None:
+    file = write(tmp_path / "a", noise(3 * MIB))
+    bucket.put_file(key, *file)
+    with Cut(os.environ["AWS_ENDPOINT_URL_S3"], after=2 * MIB) as cut:
+        through = Bucket(Address(f"s3://{BUCKET}", endpoint=cut.url))
+        counts = requests(through)
+        assert b"".join(through.get(key)) == file.path.read_bytes()
+        assert counts == {"GetObject": 2}
+
+
+class Cut:
+    """A port before a server that closes its first connection after so many bytes of answer."""
+
+    def __init__(self, url: str, after: int) -> None:
+        scheme, _, authority = url.partition("://")
+        host, _, port = authority.partition(":")
+        self.there, self.left = (host, int(port)), after
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"{scheme}://{host}:{self.listener.getsockname()[1]}"
+
+    def __enter__(self) -> Cut:
+        threading.Thread(target=self.accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.listener.close()
+
+    def accept(self) -> None:
+        for limit in (self.left, 1 << 40):
+            try:
+                near, _ = self.listener.accept()
+            except OSError:
+                return
+            far = socket.create_connection(self.there)
+            threading.Thread(target=self.carry, args=(near, far, 1 << 40), daemon=True).start()
+            threading.Thread(target=self.carry, args=(far, near, limit), daemon=True).start()
+
+    def carry(self, source: socket.socket, sink: socket.socket, limit: int) -> None:
+        with suppress(OSError):
+            while limit > 0 and (piece := source.recv(1 << 16)):
+                sink.sendall(piece)
+                limit -= len(piece)
+            sink.shutdown(socket.SHUT_RDWR)
+
+
+def uploads(bucket: Bucket, key: str) -> list[Any]:
+    return list(bucket.client.list_multipart_uploads(Bucket=BUCKET, Prefix=key).get("Uploads", []))
+
+
+# Refusals and faults
+
+
+def refusal(address: Address, key: str = "k") -> str:
+    with pytest.raises(PanoramaError) as caught:
+        Bucket(address).head(key)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.server
+def test_a_missing_bucket_is_not_a_missing_object(server: Any) -> None:
+    assert refusal(Address("s3://no-such-bucket")) == (
+        's3://no-such-bucket/k: bucket "no-such-bucket" does not exist; '
+        f"GetObject to {server.url}, region us-east-1, keys from the environment (create it or correct the address)"
+    )
+
+
+@pytest.mark.server
+def test_a_wrong_secret_is_called_so(server: Any, bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+    assert refusal(Address(f"s3://{BUCKET}")) == (
+        f"s3://{BUCKET}/k: the secret key does not fit the access key; "
+        f"GetObject to {server.url}, region us-east-1, keys from the environment "
+        "(check AWS_SECRET_ACCESS_KEY or the profile's aws_secret_access_key)"
+    )
+
+
+@pytest.mark.server
+def test_an_unknown_access_key_is_called_so(server: Any, bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "unknown")
+    assert refusal(Address(f"s3://{BUCKET}")) == (
+        f"s3://{BUCKET}/k: the access key is not known there; "
+        f"GetObject to {server.url}, region us-east-1, keys from the environment "
+        "(check AWS_ACCESS_KEY_ID or the profile's aws_access_key_id)"
+    )
+
+
+@pytest.mark.server
+def test_the_keys_of_a_profile_are_used(server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    access, secret = (os.environ[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "not asked for")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "keys"))
+    (tmp_path / "keys").write_text(
+        f"[ci]\naws_access_key_id = {access}\naws_secret_access_key = {secret}\n"
+        f"[old]\naws_access_key_id = {access}\naws_secret_access_key = wrong\n"
+    )
+    assert Bucket(Address(f"s3://{BUCKET}", profile="ci")).head("k") is None
+    assert "region us-east-1, profile old (" in refusal(Address(f"s3://{BUCKET}", profile="old"))
+
+
+@pytest.mark.server
+def test_a_server_whose_authority_is_unknown_is_not_trusted(s3_tls: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in s3_tls.env.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_CA_BUNDLE")
+    message = refusal(Address("s3://bucket"))
+    assert message.startswith("s3://bucket/k: TLS failed: unable to get local issuer certificate; HeadObject to https:")
+    assert message.endswith("(set AWS_CA_BUNDLE to the certificate of the server's authority)")
+
+
+def test_no_credentials_is_called_so() -> None:
+    assert refusal(Address("s3://bucket", endpoint="http://127.0.0.1:1")) == (
+        "s3://bucket/k: no credentials found; HeadObject to http://127.0.0.1:1, region us-east-1, profile default "
+        "(set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile)"
+    )
+
+
+def test_an_unknown_profile_is_called_so() -> None:
+    assert refusal(Address("s3://bucket", region="eu-west-1", profile="staging")) == (
+        's3://bucket: there is no profile "staging"; CreateClient region eu-west-1, profile staging '
+        "(correct the profile, or add it with `aws configure`)"
+    )
+
+
+@pytest.fixture
+def keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "access")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+
+
+@pytest.mark.usefixtures("keys")
+def test_an_endpoint_where_nobody_listens_is_called_so() -> None:
+    assert refusal(Address("s3://bucket", endpoint="http://127.0.0.1:1", region="eu-west-1")) == (
+        "s3://bucket/k: the endpoint cannot be reached: Connection refused; "
+        "HeadObject to http://127.0.0.1:1, region eu-west-1, keys from the environment "
+        "(check endpoint: and the network)"
+    )
+
+
+@pytest.mark.usefixtures("keys")
+def test_an_endpoint_without_an_address_is_called_so() -> None:
+    message = refusal(Address("s3://bucket", endpoint="http://me:secret@store.invalid"))
+    assert message.startswith("s3://bucket/k: the endpoint cannot be reached: ")
+    assert "HeadObject to http://store.invalid, region" in message
+
+
+@pytest.mark.usefixtures("keys")
+@pytest.mark.parametrize("endpoint", ["nonsense", "http://", "ftp//x"])
+def test_an_endpoint_that_is_no_url_is_one_line(endpoint: str) -> None:
+    assert "nvalid endpoint" in refusal(Address("s3://bucket", endpoint=endpoint))
+
+
+@pytest.mark.usefixtures("keys")
+def test_a_broken_configuration_file_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "aws-config").write_text("[profile\nx")
+    assert "the AWS configuration is not readable: " in refusal(Address("s3://bucket"))
+
+
+def answered(code: str, call: str, message: str = "", **more: Any) -> Exception:
+    """The error that boto3 makes of such an answer; for what no server on loopback can be made to say."""
+    from botocore.exceptions import ClientError
+
+    response: Any = {"Error": {"Code": code, "Message": message}, **more}
+    return ClientError(response, call)
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (answered("NoSuchBucket", "PutObject"), 'bucket "models" does not exist; PutObject'),
+        (answered("ExpiredToken", "PutObject"), "the session token has expired; PutObject"),
+        (answered("AccessDenied", "PutObject", "Access Denied"), "access denied; PutObject"),
+        (
+            answered("AccessDenied", "PutObject", "User: me is not authorized to perform: s3:PutObject"),
+            "access denied: User: me is not authorized to perform: s3:PutObject; PutObject",
+        ),
+        (
+            answered("RequestTimeTooSkewed", "PutObject"),
+            "this machine's clock is wrong by more than the server allows;",
+        ),
+        (answered("SlowDown", "PutObject"), "the server asks for fewer requests, and did so at every retry; PutObject"),
+        (
+            answered(
+                "PermanentRedirect",
+                "PutObject",
+                ResponseMetadata={"HTTPHeaders": {"x-amz-bucket-region": "eu-west-1"}},
+            ),
+            'bucket "models" is in region eu-west-1; PutObject',
+        ),
+        (answered("301", "HeadObject"), 'bucket "models" is in another region; HeadObject'),
+        (answered("Teapot", "PutObject", "I am\na teapot."), "refused with Teapot: I am a teapot; PutObject"),
+    ],
+)
+def test_each_refusal_has_its_sentence(error: Exception, sentence: str) -> None:
+    explained = explain(error, "PutObject", Address("s3://models/k", region="us-east-1", profile="ci"))
+    assert str(explained).startswith(f"s3://models/k: {sentence}")
+    assert "region us-east-1, profile ci (" in str(explained)
+
+
+def test_an_expired_sso_session_says_how_to_begin_one() -> None:
+    from botocore.exceptions import UnauthorizedSSOTokenError
+
+    explained = explain(UnauthorizedSSOTokenError(), "PutObject", Address("s3://models/k", profile="ci"))
+    assert explained.message.startswith("the SSO session has expired or was not begun; PutObject ")
+    assert explained.hint == "run `aws sso login --profile ci`"

@@ -1,0 +1,291 @@
+"""Fetching: the bytes of a path, https:// or s3://, or one line about why not."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import random
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import trustme
+
+from panorama_build.aws import Address
+from panorama_build.errors import PanoramaError
+from panorama_build.fetch import Fetched, download
+
+CONTENT = random.Random(7).randbytes((5 << 20) + 3)
+FETCHED = Fetched(hashlib.sha256(CONTENT).hexdigest(), len(CONTENT))
+BUCKET = "panorama-test-fetch"
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers by path; ``/to?URL`` redirects, ``/404`` and its like are refusals."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        path, _, query = self.path.partition("?")
+        if path == "/to":
+            self.answer(302, b"", Location=query)
+        elif path == "/model":
+            self.answer(200, CONTENT)
+        elif path == "/broken":
+            self.answer(200, CONTENT[: 2 << 20], size=len(CONTENT))
+        elif path == "/chunked":
+            self.answer_in_chunks(whole=True)
+        elif path == "/broken-chunked":
+            self.answer_in_chunks(whole=False)
+        elif path == "/private":
+            expected = "Basic " + base64.b64encode(b"me:p@ss").decode()
+            self.answer(200 if self.headers["Authorization"] == expected else 401, CONTENT)
+        elif path == "/who":
+            self.answer(200, str(self.headers["Authorization"]).encode())
+        elif path == "/silent":
+            threading.Event().wait(3)
+        elif path == "/nonsense":
+            self.wfile.write(b"SSH-2.0-OpenSSH_9.2\r\n")
+            self.close_connection = True
+        else:
+            self.answer(int(path[1:]), b"no")
+
+    def answer(self, status: int, body: bytes, size: int | None = None, **headers: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body) if size is None else size))
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+        self.close_connection = True
+
+    def answer_in_chunks(self, whole: bool) -> None:
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.wfile.write(b"%x\r\n%b\r\n" % (len(CONTENT), CONTENT) if whole else b"%x\r\n%b" % (99, CONTENT[:9]))
+        self.wfile.write(b"0\r\n\r\n" if whole else b"")
+        self.close_connection = True
+
+    def log_message(self, *_: Any) -> None:
+        """Says nothing."""
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+def serve(context: ssl.SSLContext | None) -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if context:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"{'https' if context else 'http'}://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def http() -> Iterator[str]:
+    yield from serve(None)
+
+
+@pytest.fixture(scope="module")
+def https(authority: trustme.CA) -> Iterator[str]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    yield from serve(context)
+
+
+@pytest.fixture(autouse=True)
+def trust(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("no_proxy", "*")
+
+
+@pytest.fixture
+def to(tmp_path: Path) -> Path:
+    return tmp_path / "model.part"
+
+
+def complaint(url: str, to: Path, **options: Any) -> str:
+    with pytest.raises(PanoramaError) as caught:
+        download(Address(url), to, **options)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+# A path
+
+
+def test_a_path_is_copied_and_hashed(tmp_path: Path, to: Path) -> None:
+    (tmp_path / "a model#1?.tar.gz").write_bytes(CONTENT)
+    assert download(Address(str(tmp_path / "a model#1?.tar.gz")), to) == FETCHED
+    assert to.read_bytes() == CONTENT
+    assert download(Address((tmp_path / "a model#1?.tar.gz").as_uri()), to) == FETCHED
+
+
+def test_a_path_where_nothing_is_one_line(tmp_path: Path, to: Path) -> None:
+    assert complaint("models/x.tar.gz", to) == (
+        "models/x.tar.gz: cannot be read: No such file or directory (correct the path)"
+    )
+    assert complaint(str(tmp_path), to) == f"{tmp_path}: cannot be read: Is a directory (correct the path)"
+
+
+def test_a_place_that_takes_nothing_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "model").write_bytes(CONTENT)
+    to = tmp_path / "nowhere" / "model.part"
+    assert complaint(str(tmp_path / "model"), to) == (
+        f"{to}: cannot be written: No such file or directory (make room or choose another place)"
+    )
+
+
+# The web
+
+
+def test_a_web_address_is_fetched_and_hashed(http: str, https: str, to: Path) -> None:
+    assert download(Address(f"{http}/model"), to) == FETCHED
+    assert download(Address(f"{https}/model?signature=1"), to) == FETCHED
+    assert to.read_bytes() == CONTENT
+
+
+def test_an_answer_of_unannounced_length_is_fetched(https: str, to: Path) -> None:
+    assert download(Address(f"{https}/chunked"), to) == FETCHED
+
+
+def test_redirects_are_followed(http: str, https: str, to: Path) -> None:
+    assert download(Address(f"{http}/to?{https}/to?/model"), to) == FETCHED
+
+
+def test_redirects_are_not_followed_out_of_https(http: str, https: str, to: Path) -> None:
+    assert complaint(f"{https}/to?{http}/model?signature=1", to) == (
+        f"{https}/to: redirects from https to {http}/model, which is not followed (use an address that stays on https)"
+    )
+    assert "redirects from http to ftp://host/m, " in complaint(f"{http}/to?ftp://host/m", to)
+    assert "the redirects lead nowhere" in complaint(f"{http}/to?file:///etc/passwd", to)
+
+
+def test_a_circle_of_redirects_is_one_line(http: str, to: Path) -> None:
+    assert complaint(f"{http}/to?/to", to).startswith(
+        f"{http}/to: the server answered 302 Found, and the redirects lead"
+    )
+
+
+def test_an_answer_that_breaks_off_is_not_taken_for_whole(https: str, to: Path) -> None:
+    assert complaint(f"{https}/broken", to) == (
+        f"{https}/broken: the answer broke off after 2,097,152 of 5,242,883 bytes (run again)"
+    )
+    assert "the answer broke off" in complaint(f"{https}/broken-chunked", to)
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [
+        ("404", "the server answered 404 Not Found (there is nothing under this address: correct it)"),
+        ("403", "the server answered 403 Forbidden (it wants credentials, or others: check that you may read it)"),
+        ("400", "the server answered 400 Bad Request (correct the address)"),
+        ("503", "the server answered 503 Service Unavailable (run again later)"),
+        ("599", "the server answered 599 (run again later)"),
+    ],
+)
+def test_a_refusal_says_what_it_means(http: str, to: Path, status: str, sentence: str) -> None:
+    assert complaint(f"{http}/{status}?X-Amz-Signature=secret", to) == f"{http}/{status}: {sentence}"
+
+
+def test_an_authority_that_is_unknown_is_not_trusted(https: str, to: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE")
+    message = complaint(f"{https}/model", to)
+    assert message.startswith(f"{https}/model: TLS failed: ")
+    assert message.endswith(" (set SSL_CERT_FILE to the certificate of the server's authority)")
+
+
+def test_https_where_http_is_spoken_is_one_line(http: str, to: Path) -> None:
+    assert ": TLS failed: " in complaint(http.replace("http:", "https:") + "/model", to)
+
+
+def test_a_server_that_is_not_there_is_one_line(to: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    url = f"http://127.0.0.1:{port}/m"
+    assert complaint(url, to) == (
+        f"{url}: the server cannot be reached: Connection refused (check the address and the network)"
+    )
+    assert "the server cannot be reached: " in complaint("https://models.invalid/m", to)
+
+
+def test_a_server_that_falls_silent_is_one_line(http: str, to: Path) -> None:
+    assert "the server does not answer" in complaint(f"{http}/silent", to, timeout=0.2)
+
+
+def test_a_server_of_another_kind_is_one_line(http: str, to: Path) -> None:
+    assert "the server's answer is not HTTP: BadStatusLine" in complaint(f"{http}/nonsense", to)
+
+
+@pytest.mark.parametrize("url", ["https://", "https:///m", "http://host:port/m", "http://[::1/m", "http://ho st/m"])
+def test_an_address_that_is_none_is_one_line(url: str, to: Path) -> None:
+    assert ": not an address: " in complaint(url, to)
+
+
+def test_user_and_password_are_sent_and_not_shown(http: str, to: Path) -> None:
+    mine = http.replace("http://", "http://me:p%40ss@")
+    assert download(Address(f"{mine}/private"), to) == FETCHED
+    assert complaint(f"{mine}/404", to).startswith(f"{http}/404: ")
+
+
+def test_user_and_password_do_not_follow_a_redirect(http: str, https: str, to: Path) -> None:
+    mine = http.replace("http://", "http://me:p%40ss@")
+    download(Address(f"{mine}/to?{https}/who"), to)
+    assert to.read_bytes() == b"None"
+
+
+def test_other_schemes_are_refused(to: Path) -> None:
+    assert complaint("ftp://me:secret@host/m", to) == (
+        'ftp://host/m: nothing can be fetched over "ftp" (use a path, https:// or s3://)'
+    )
+
+
+# S3
+
+
+@pytest.fixture(params=["s3", "s3_tls"])
+def server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
+    server = request.getfixturevalue(request.param)
+    for name, value in server.env.items():
+        monkeypatch.setenv(name, value)
+    with suppress(Exception):
+        server.make_bucket(BUCKET)
+    return server
+
+
+@pytest.mark.server
+@pytest.mark.usefixtures("server")
+def test_an_s3_address_is_fetched_and_hashed(tmp_path: Path, to: Path) -> None:
+    from panorama_build.aws import Bucket
+
+    (tmp_path / "model").write_bytes(CONTENT)
+    url = f"s3://{BUCKET}/{uuid4().hex}/model.tar.gz"
+    Bucket(Address(url)).put_file(url.removeprefix(f"s3://{BUCKET}/"), tmp_path / "model", FETCHED.sha256, FETCHED.size)
+    assert download(Address(url), to) == FETCHED
+    assert to.read_bytes() == CONTENT
+
+
+@pytest.mark.server
+def test_an_s3_object_that_is_not_there_is_one_line(server: Any, to: Path) -> None:
+    assert complaint(f"s3://{BUCKET}/nothing", to) == (
+        f"s3://{BUCKET}/nothing: there is no such object; GetObject to {server.url}, region us-east-1, "
+        "keys from the environment (correct the address)"
+    )
+
+
+@pytest.mark.parametrize("url", ["s3://bucket", "s3://bucket/", "s3:///key"])
+def test_an_s3_address_needs_bucket_and_key(url: str, to: Path) -> None:
+    assert "(write s3://BUCKET/KEY)" in complaint(url, to)
