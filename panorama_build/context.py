@@ -106,7 +106,7 @@ def _walk(base: str, directory: str, ignore: Ignore, above: Verdict, excluded: C
 
 def _scan(base: str, directory: str) -> list[os.DirEntry[str]]:
     try:
-        with os.scandir(os.path.join(base, directory)) as items:  # noqa: PTH118 (Path would cost more than the walk)
+        with os.scandir(os.path.join(base, directory)) as items:
             return list(items)
     except OSError as error:
         _cannot_read(directory or base, error)
@@ -115,7 +115,7 @@ def _scan(base: str, directory: str) -> list[os.DirEntry[str]]:
 def _leaf(item: os.DirEntry[str], path: str) -> Entry:
     try:
         if item.is_symlink():
-            return Entry(path, "symlink", target=os.readlink(item.path))  # noqa: PTH115
+            return Entry(path, "symlink", target=os.readlink(item.path))
         mode = item.stat(follow_symlinks=False).st_mode
     except OSError as error:
         _cannot_read(path, error)

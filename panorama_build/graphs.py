@@ -22,6 +22,7 @@ from panorama_build.model import (
     Override,
     Package,
     PackageName,
+    Port,
     Replacement,
     Requirement,
     Route,
@@ -148,7 +149,7 @@ class Names:
         if node is None or not isinstance(node.interface, InterfaceName):
             return end
         interface = find_interface(self.packages, node.interface)
-        ports = getattr(interface, side) if interface else ()
+        ports: tuple[Port, ...] = getattr(interface, side) if interface else ()
         return f"{end}.{ports[0].name}" if len(ports) == 1 else end
 
 

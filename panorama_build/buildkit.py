@@ -1,0 +1,78 @@
+"""Building through ``docker buildx``: BuildKit writes the root file system as a tar, without an image."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from panorama_build import archive, context
+from panorama_build.buildlog import BuildLog
+from panorama_build.container import Container
+from panorama_build.errors import PanoramaError
+from panorama_build.files import BUFFER
+from panorama_build.sender import Sender
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+
+@contextmanager
+def root_file_system(
+    client: DockerClient, container: Container, lines: BuildLog
+) -> Iterator[tuple[Iterator[bytes], dict[str, str]]]:
+    """The tar of the built root file system, and the digests of what was sent, complete once the tar is.
+
+    Raises PanoramaError if the build fails.
+    """
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": str(archive.EPOCH), "DOCKER_HOST": _url(client)}
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(_buildx(container), stdin=pipe, stdout=pipe, stderr=pipe, env=environment)
+    assert process.stdin and process.stdout and process.stderr
+    sender = Sender(container, process.stdin)
+    reader = threading.Thread(target=lines.read, args=(process.stderr,))
+    reader.start()
+    try:
+        try:
+            yield iter(lambda: process.stdout.read(BUFFER), b""), sender.sent  # type: ignore[union-attr]
+        except PanoramaError:
+            _finish(process, sender, reader, lines)
+            raise
+        _finish(process, sender, reader, lines)
+    finally:
+        process.kill()
+        process.stdout.close()
+        sender.join()
+        reader.join()
+        process.wait()
+
+
+def _finish(process: subprocess.Popen[bytes], sender: Sender, reader: threading.Thread, lines: BuildLog) -> None:
+    """Wait for the build's end; its own failure comes before what followed from it."""
+    process.wait()
+    reader.join()
+    sender.join()
+    if sender.error:
+        raise sender.error
+    if process.returncode:
+        raise lines.failure()
+
+
+def _buildx(container: Container) -> list[str]:
+    build = container.build
+    options = [f"--build-arg={name}={value}" for name, value in build.arguments.items()]
+    options += [f"--target={build.target}"] if build.target else []
+    options += [f"--network={build.network}"] if build.network else []
+    options += ["--pull"] if build.pull else []
+    return [
+        *("docker", "buildx", "build", f"--platform={container.platform}", f"--file={context.DOCKERFILE}"),
+        *("--progress=plain", "--provenance=false", "--output=type=tar,dest=-", *options, "-"),
+    ]
+
+
+def _url(client: DockerClient) -> str:
+    url = str(client.api.base_url)
+    return os.environ.get("DOCKER_HOST") or (url.replace("http+unix://", "unix://") if "unix" in url else url)

@@ -1,0 +1,94 @@
+"""Building with the engine's classic builder, through docker-py: an image, whose container is exported."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from panorama_build import archive, context, machines
+from panorama_build.buildlog import BuildLog
+from panorama_build.container import Container
+from panorama_build.files import BUFFER
+from panorama_build.sender import Sender
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+
+@contextmanager
+def root_file_system(
+    client: DockerClient, container: Container, lines: BuildLog
+) -> Iterator[tuple[Iterator[bytes], dict[str, str]]]:
+    """The tar of the built root file system, and the digests of what was sent.
+
+    Raises PanoramaError if the build fails.
+    """
+    image, sent = _image(client, container, lines)
+    architecture = _inspect(client, image)["Architecture"]
+    if machines.name(architecture) != container.architecture:
+        raise machines.wrong(container.platform, f"the image is for {architecture}")
+    export = client.api.create_container(image, command=["none"], platform=container.platform)["Id"]
+    try:
+        yield client.api.export(export, BUFFER), sent
+    finally:
+        client.api.remove_container(export, force=True)
+
+
+def _image(client: DockerClient, container: Container, lines: BuildLog) -> tuple[str, dict[str, str]]:
+    """Build the image, under a name of its own so that the layers stay; one that it replaces is removed."""
+    from docker.errors import APIError, ImageNotFound
+
+    tag = f"panorama-build/{container.name.lower()}:latest"
+    try:
+        before = _inspect(client, tag)["Id"]
+    except ImageNotFound:
+        before = None
+    reading, writing = os.pipe()
+    sender = Sender(container, os.fdopen(writing, "wb"))
+    try:
+        with os.fdopen(reading, "rb") as pipe:
+            built = _build(client, container, tag, iter(lambda: pipe.read(BUFFER), b""), lines)
+    except APIError as error:
+        lines.write(str(error.explanation or error))
+        raise lines.failure() from None
+    finally:
+        sender.join()
+    if sender.error:
+        raise sender.error
+    if before and before != built:
+        with suppress(APIError):
+            client.api.remove_image(before)
+    return built, sender.sent
+
+
+def _build(client: DockerClient, container: Container, tag: str, stream: Iterator[bytes], lines: BuildLog) -> str:
+    build, image = container.build, ""
+    arguments = dict(build.arguments)
+    if re.search(rb"(?mi)^\s*ARG\s+SOURCE_DATE_EPOCH\b", container.dockerfile):
+        arguments.setdefault("SOURCE_DATE_EPOCH", str(archive.EPOCH))
+    # A generator and not a file: requests takes the size of a pipe, 0, for the length of the body.
+    events = client.api.build(
+        fileobj=(chunk for chunk in stream),  # type: ignore[arg-type]
+        custom_context=True,
+        dockerfile=context.DOCKERFILE,
+        tag=tag,
+        platform=container.platform,
+        buildargs=arguments,
+        target=build.target or "",
+        network_mode=build.network,
+        pull=build.pull,
+        rm=True,
+        forcerm=True,
+        decode=True,
+    )
+    for event in events:
+        image = event.get("aux", {}).get("ID", image)
+        lines.event(event)
+    return image
+
+
+def _inspect(client: DockerClient, image: str) -> dict[str, Any]:
+    return client.api.inspect_image(image)  # type: ignore[no-any-return,no-untyped-call]

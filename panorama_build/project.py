@@ -1,0 +1,102 @@
+"""A project on disk: its application, and where everything of it lies.
+
+panorama.yaml            what a person edits
+packages/<name>/         sources
+build/                   generated: an application root exactly as panorama-cli lays it out
+    graphs/<application>/graph.json
+    packages/<account>-<name>-<version>/package.json, descriptor.json
+    assets/<sha256>.tar.gz, <sha256>.json
+.panorama/               state; deleting it is always safe
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from panorama_build import manifest
+from panorama_build.digests import Digests
+from panorama_build.model import Application, Asset, Build, Package
+from panorama_build.store import Store
+from panorama_build.uptodate import Notes
+from panorama_build.yamlfile import Places
+
+
+@dataclass(frozen=True)
+class Project:
+    """An application with its folder. ``places`` tells where in panorama.yaml each value stands."""
+
+    root: Path
+    application: Application
+    places: Places
+    digests: Digests
+    notes: Notes
+    store: Store
+
+    @classmethod
+    def load(cls, root: Path, environ: Mapping[str, str] = os.environ) -> Project:
+        """Read the project in ``root``. Raises PanoramaErrors with all that is wrong with its panorama.yaml."""
+        application, places = manifest.load(root, environ)
+        state = root / ".panorama"
+        digests = Digests(state / "digests")
+        return cls(root, application, places, digests, Notes(digests), Store(state / "store", digests))
+
+    @property
+    def build(self) -> Path:
+        """The application root that panorama-cli accepts."""
+        return self.root / "build"
+
+    @property
+    def state(self) -> Path:
+        """Where the tool remembers."""
+        return self.root / ".panorama"
+
+    @property
+    def assets(self) -> Path:
+        """The application root's assets."""
+        return self.build / "assets"
+
+    def package_folder(self, package: Package) -> Path:
+        """The folder of a package in the application root, named as panorama-cli takes it apart again."""
+        name = f"{self.application.account}-{package.key}-{package.directory_version}"
+        return self.build / "packages" / name
+
+    def package_json(self, package: Package) -> Path:
+        """A package's package.json."""
+        return self.package_folder(package) / "package.json"
+
+    def receipt(self, package: Package) -> Path:
+        """What is known of a package's last publishing."""
+        return self.state / "receipts" / f"{package.key}.json"
+
+    def log(self, task: str) -> Path:
+        """The log of a task's build."""
+        return self.state / "logs" / f"{task.replace(':', '-')}.log"
+
+    def own_output(self) -> list[Path]:
+        """Folders that are never input: everything that the tool writes."""
+        remote = self.application.remote.url
+        folders = [self.build, self.state, *([] if "://" in remote else [self.root / remote])]
+        return [folder.resolve() for folder in folders]
+
+    def task_of(self, package: Package, asset: Asset) -> str:
+        """The name of the task that makes an asset.
+
+        A package has one container as a rule, so that task goes by the package's name; a model goes by its own, with
+        the package's before it where another package has a model of that name. Either way names stay what they are
+        when an unrelated package is added.
+        """
+        if asset.same_as:
+            return self._task_of_same(asset.same_as)
+        if isinstance(asset.source, Build):
+            return f"container:{package.key}"
+        twins = [mine for mine in self.application.assets() if mine[1].name == asset.name and mine[1].source]
+        return f"model:{asset.name}" if len(twins) == 1 else f"model:{package.key}.{asset.name}"
+
+    def _task_of_same(self, other: tuple[str, str]) -> str:
+        package = self.application.package(other[0])
+        asset = package.asset(other[1]) if package else None
+        assert package and asset, "the check of the manifest sees to it"
+        return self.task_of(package, asset)

@@ -1,0 +1,260 @@
+"""An application as doit tasks.
+
+    check   graph   model:*   container:*   package:*        `doit` alone: everything, locally
+    publish:*                                                asked for by name
+
+doit decides whether to ask, by the content of files and outputs; a task that it starts asks the store first.
+"""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import json
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import doit
+from doit.exceptions import InvalidDodoFile, TaskFailed
+from doit.tools import config_changed
+
+from panorama_build import steps
+from panorama_build.check import Finding, check
+from panorama_build.errors import PanoramaError
+from panorama_build.model import Asset, Build, Package, Source
+from panorama_build.project import Project
+from panorama_build.reporter import Reporter
+from panorama_build.uptodate import Outputs, content_checker
+
+Task: TypeAlias = dict[str, Any]
+Tasks: TypeAlias = Callable[[], Iterator[Task]]
+
+LOCAL = ["check", "graph", "model", "container", "package"]
+
+_output = threading.Lock()
+
+
+def load(root: str | Path = ".") -> tuple[dict[str, Any], Tasks]:
+    """The doit configuration and the tasks of the project in ``root``: all that a dodo.py needs.
+
+        from panorama_build import load
+        DOIT_CONFIG, task_panorama = load()
+
+    Raises doit's InvalidDodoFile, a line a mistake, where panorama.yaml is not right.
+    """
+    try:
+        project = Project.load(Path(root))
+        findings = check(project.application, project.places)
+        project.state.mkdir(parents=True, exist_ok=True)
+    except PanoramaError as error:
+        raise InvalidDodoFile(str(error)) from None
+    except OSError as error:
+        raise InvalidDodoFile(f"{error.filename}: can't be written: {error.strerror}") from None
+    atexit.register(project.digests.save)
+    return _configuration(project), lambda: tasks(project, findings)
+
+
+def _configuration(project: Project) -> dict[str, Any]:
+    return {
+        "default_tasks": [name for name in LOCAL if name in {task["basename"] for task in tasks(project, [])}],
+        "backend": "sqlite3",
+        "dep_file": str(project.state / "doit.sqlite3"),
+        "check_file_uptodate": content_checker(project.notes),
+        "reporter": Reporter,
+        "par_type": "thread",
+        "continue": True,
+        "subtasks": True,
+        "verbosity": 2,
+    }
+
+
+def tasks(project: Project, findings: list[Finding]) -> Iterator[Task]:
+    """The tasks of a project, as doit's dictionaries."""
+    yield _check(project, findings)
+    yield _graph(project)
+    yield from _group("model", "Bring each model into the store, checked against its pin", _models(project))
+    yield from _group("container", "Build each container whose sources changed", _containers(project))
+    yield from _group("package", "Write each package.json and its descriptors", _packages(project))
+    yield from _group("publish", "Publish each package: what is there already stays", _publishings(project))
+
+
+def _group(name: str, doc: str, members: Iterator[Task]) -> Iterator[Task]:
+    found = [{"basename": name, **member} for member in members]
+    if found:
+        yield {"basename": name, "name": None, "doc": doc}
+        yield from found
+
+
+def _task(actions: Callable[[], steps.Outcome | None], **rest: Any) -> Task:
+    return {"actions": [_action(actions)], "io": {"capture": False}, **rest}
+
+
+def _action(step: Callable[[], steps.Outcome | None]) -> Callable[[], dict[str, str] | TaskFailed]:
+    """A step as doit's action: a mistake or mishap fails the task with its one sentence."""
+
+    def action() -> dict[str, str] | TaskFailed:
+        try:
+            outcome = step()
+        except PanoramaError as error:
+            return TaskFailed(str(error))
+        return {"verb": outcome.verb, "detail": outcome.detail} if outcome else {}
+
+    return action
+
+
+def _sayer(task: str) -> Callable[[str], None]:
+    """Writes whole lines, each with its task's name, so that tasks side by side stay legible."""
+
+    def say(line: str) -> None:
+        with _output:
+            sys.stdout.write(f"{task} | {line}\n")
+            sys.stdout.flush()
+
+    return say
+
+
+def _slice(**values: Any) -> config_changed:
+    """The part of the manifest that a task depends on."""
+    return config_changed(hashlib.sha256(json.dumps(values, sort_keys=True).encode("ascii")).hexdigest())
+
+
+def _forced() -> bool:
+    """Whether `force=yes` stands on the command line: doit's own -a is answered by the store."""
+    return str(doit.get_var("force", "no")).lower() in ("yes", "1", "true")
+
+
+# -- the tasks of each kind
+
+
+def _check(project: Project, findings: list[Finding]) -> Task:
+    def step() -> steps.Outcome:
+        for finding in findings:
+            _sayer("check")(f"warning: {finding}")
+        count = len(project.application.packages)
+        return steps.Outcome("checked", f"{count} packages, {len(findings)} warnings")
+
+    return _task(
+        step,
+        basename="check",
+        doc="Check panorama.yaml",
+        file_dep=[str(project.root / "panorama.yaml")],
+    )
+
+
+def _graph(project: Project) -> Task:
+    files = steps.graph_files(project)
+    folders = [str(project.package_folder(package)) for package in project.application.packages]
+    return _task(
+        lambda: steps.write_graphs(project),
+        basename="graph",
+        doc="Write graph.json and the overrides",
+        targets=[str(path) for path in files],
+        uptodate=[
+            Outputs(project.notes, lambda: list(files)),
+            _slice(files={str(path): content.decode("ascii") for path, content in files.items()}, folders=folders),
+        ],
+    )
+
+
+def _models(project: Project) -> Iterator[Task]:
+    for package, asset in project.application.assets():
+        if isinstance(asset.source, Source):
+            yield _model(project, package, asset, asset.source)
+
+
+def _model(project: Project, package: Package, asset: Asset, source: Source) -> Task:
+    task, forced = project.task_of(package, asset), _forced()
+    local = [] if "://" in source.address.url else [str(project.root / source.address.url)]
+    return _task(
+        lambda: steps.fetch_model(project, task, package, asset, forced),
+        name=task.partition(":")[2],
+        doc=f"Bring {source.address.url} into the store",
+        file_dep=local,
+        **_made(project, task, forced, _slice(url=source.address.url, sha256=source.sha256)),
+    )
+
+
+def _containers(project: Project) -> Iterator[Task]:
+    for package, asset in project.application.assets():
+        if isinstance(asset.source, Build):
+            yield _container(project, package, asset, asset.source)
+
+
+def _container(project: Project, package: Package, asset: Asset, build: Build) -> Task:
+    task, forced = project.task_of(package, asset), _forced()
+    try:
+        container = steps.container_of(project, package, build)
+    except PanoramaError as error:
+        return _broken(task, error)
+    entries = [(entry.path, entry.kind, entry.executable, entry.target) for entry in container.entries]
+    return _task(
+        lambda: steps.build_container(project, task, package, asset, forced, _sayer(task)),
+        name=package.key,
+        doc=f"Build {asset.name} from {build.image or build.context}",
+        file_dep=sorted({str(path) for path in container.files()}),
+        **_made(project, task, forced, _slice(values=container.fingerprint_of({}).inputs, entries=entries)),
+    )
+
+
+def _broken(task: str, error: PanoramaError) -> Task:
+    """A task that can only fail: the others still run."""
+
+    def step() -> steps.Outcome:
+        raise error
+
+    return _task(step, name=task.partition(":")[2], doc=str(error))
+
+
+def _made(project: Project, task: str, forced: bool, inputs: config_changed) -> Task:
+    """What the tasks that make assets have in common: an artifact, and the asset it names."""
+
+    def outputs() -> list[Path]:
+        artifact = project.store.artifact(task)
+        asset = [project.store.asset(artifact.sha256)] if artifact else []
+        return [project.store.artifact_file(task), *asset]
+
+    checks = [Outputs(project.notes, outputs), inputs, *([False] if forced else [])]
+    return {"targets": [str(project.store.artifact_file(task))], "uptodate": checks}
+
+
+def _packages(project: Project) -> Iterator[Task]:
+    for package in project.application.packages:
+        yield _package(project, package)
+
+
+def _package(project: Project, package: Package) -> Task:
+    made = [asset for asset in package.assets if asset.source or asset.same_as]
+    artifacts = [project.store.artifact_file(project.task_of(package, asset)) for asset in made]
+    return _task(
+        lambda: steps.write_package(project, package),
+        name=package.key,
+        doc=f"Write package.json of {package.key}",
+        file_dep=sorted({str(path) for path in artifacts}),
+        targets=[str(project.package_json(package))],
+        uptodate=[
+            Outputs(project.notes, lambda: steps.package_outputs(project, package)),
+            _slice(package=steps.declared(package), folder=str(project.package_folder(package))),
+        ],
+    )
+
+
+def _publishings(project: Project) -> Iterator[Task]:
+    for package in project.application.packages:
+        yield _publishing(project, package)
+
+
+def _publishing(project: Project, package: Package) -> Task:
+    task = f"publish:{package.key}"
+    return _task(
+        lambda: steps.publish_package(project, package, _sayer(task)),
+        name=package.key,
+        doc=f"Publish {package.key} to {project.application.remote.url}",
+        file_dep=[str(project.package_json(package))],
+        uptodate=[
+            Outputs(project.notes, lambda: [project.receipt(package)]),
+            lambda: steps.is_published(project, package) and not _forced(),
+        ],
+    )
