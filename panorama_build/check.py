@@ -2,13 +2,210 @@
 
 from __future__ import annotations
 
-from panorama_build.errors import PanoramaError
-from panorama_build.model import Application
-from panorama_build.yamlfile import Places
+import difflib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
-Finding = PanoramaError
+from panorama_build.errors import PanoramaError, PanoramaErrors
+from panorama_build.model import Application, Edge, Graph, Interface, InterfaceName, Node, Package, Port, Route
+from panorama_build.yamlfile import KeyPath, Places
+
+HOST_PORTS = range(8000, 9001)  # that the developer guide allows
 
 
-def check(application: Application, places: Places) -> list[Finding]:
-    """The warnings. Raises PanoramaErrors with all that is wrong."""
-    return []
+@dataclass(frozen=True)
+class Finding:
+    """Something wrong, or odd (a warning), and the key path in panorama.yaml where it stands."""
+
+    path: KeyPath
+    message: str
+    hint: str | None = None
+    warning: bool = False
+
+
+def check(application: Application, places: Places) -> list[PanoramaError]:
+    """The warnings, sorted by place. Raises PanoramaErrors with all that is wrong."""
+    findings = list(_findings(application))
+    errors = [_located(finding, places) for finding in findings if not finding.warning]
+    if errors:
+        raise PanoramaErrors(errors)
+    return PanoramaErrors([_located(finding, places) for finding in findings]).errors
+
+
+def _located(finding: Finding, places: Places) -> PanoramaError:
+    return PanoramaError(finding.message, where=places[finding.path], hint=finding.hint)
+
+
+def _findings(application: Application) -> Iterator[Finding]:
+    for package in application.packages:
+        yield from _package(application, package)
+    for graph in application.graphs:
+        yield from _graph(application, graph, _path_of(graph))
+    yield from _overrides(application)
+    yield from _unused(application)
+
+
+def _path_of(graph: Graph) -> KeyPath:
+    return ("graph",) if graph.file.name == "graph.json" else ("graphs", graph.file.name)
+
+
+def _nearest(word: str, words: Iterable[str]) -> str | None:
+    near = difflib.get_close_matches(word, list(words), n=1)
+    return f'did you mean "{near[0]}"?' if near else None
+
+
+# -- packages
+
+
+def _package(application: Application, package: Package) -> Iterator[Finding]:
+    path: KeyPath = ("packages", package.key)
+    names = [asset.name for asset in package.assets]
+    for name in {name for name in names if names.count(name) > 1}:
+        yield Finding(path, f'package "{package.key}" has two assets called "{name}"')
+    for interface in package.interfaces:
+        if interface.asset and interface.asset not in names:
+            message = f'interface "{interface.name}" is of an asset "{interface.asset}", which the package has not'
+            yield Finding((*path, "interfaces", interface.name, "asset"), message, _nearest(interface.asset, names))
+    for asset in package.assets:
+        if asset.type == "model" and not asset.source and not asset.same_as and asset.uri is None:
+            yield Finding((*path, "models", asset.name), f'model "{asset.name}" has no source', "add `source: PATH`")
+        if asset.same_as:
+            yield from _same(application, package, asset.name, asset.same_as)
+        if asset.type == "container" and asset.descriptor is None and asset.descriptor_uri is None:
+            message = f'container "{asset.name}" has no entry: the appliance would start nothing'
+            yield Finding((*path, "container"), message, "add `entry: [python3, /panorama/app.py]`", warning=True)
+
+
+def _same(application: Application, package: Package, name: str, same: tuple[str, str]) -> Iterator[Finding]:
+    other = application.package(same[0])
+    asset = other.asset(same[1]) if other else None
+    if asset is None or asset.source is None or asset.type != "model":
+        message = f'model "{name}" is that of {".".join(same)}, which is no model with a source'
+        known = [f"{mine.key}.{model.name}" for mine, model in application.assets() if model.type == "model"]
+        yield Finding(("packages", package.key, "models", name), message, _nearest(".".join(same), known))
+
+
+def _unused(application: Application) -> Iterator[Finding]:
+    used = {
+        node.interface.package.package
+        for graph in application.graphs
+        for node in graph.nodes
+        if isinstance(node.interface, InterfaceName)
+    }
+    for package in application.packages:
+        if application.graphs and package.key not in used:
+            yield Finding(("packages", package.key), f'no node uses package "{package.key}"', warning=True)
+
+
+# -- graphs
+
+
+def _graph(application: Application, graph: Graph, path: KeyPath) -> Iterator[Finding]:
+    for node in graph.nodes:
+        yield from _node(application, graph, node, (*path, "nodes", node.name))
+    for index, edge in enumerate(graph.edges or ()):
+        yield from _edge(application, graph, edge, (*path, "edges", index))
+    yield from _inputs(application, graph, path)
+    for index, route in enumerate(graph.routes or ()):
+        yield from _route(application, graph, route, (*path, "routes", index))
+
+
+def _node(application: Application, graph: Graph, node: Node, path: KeyPath) -> Iterator[Finding]:
+    name = node.interface
+    if not isinstance(name, InterfaceName):
+        return
+    package = application.package(name.package.package) if name.package.account is None else None
+    if package and not package.interface(name.interface):
+        faces = [interface.name for interface in package.interfaces]
+        message = f'package "{package.key}" has no interface "{name.interface}"'
+        yield Finding(path, message, _nearest(name.interface, faces) or f"it has {', '.join(faces) or 'none'}")
+    if name.package.account == "panorama" and not application.interface(name):
+        yield Finding(path, f"the appliance has no {name.package.qualified('')}.{name.interface}", "camera or hdmi")
+    if package is None and name.package.account is None and not graph.lists(name.package):
+        message = f'package "{name.package.package}" is not declared'
+        known = [*(package.key for package in application.packages), "camera", "hdmi"]
+        yield Finding(path, message, _nearest(name.package.package, known))
+
+
+def _edge(application: Application, graph: Graph, edge: Edge, path: KeyPath) -> Iterator[Finding]:
+    ends = []
+    for end, side in ((edge.producer, "output"), (edge.consumer, "input")):
+        port = _port(application, graph, end, side)
+        if isinstance(port, Finding):
+            yield Finding(path, port.message, port.hint)
+        else:
+            ends.append(port)
+    if len(ends) == 2 and ends[0] and ends[1] and ends[0] != ends[1]:
+        yield Finding(path, f"{edge.producer} is {ends[0]}, but {edge.consumer} takes {ends[1]}")
+
+
+def _port(application: Application, graph: Graph, end: str, side: str) -> str | Finding | None:
+    """The type of an edge's end; None where nothing is known of the node's package; else what is wrong with it."""
+    name, _, port_name = end.partition(".")
+    node = graph.node(name)
+    if node is None:
+        return Finding((), f'there is no node "{name}"', _nearest(name, [node.name for node in graph.nodes]))
+    if isinstance(node.interface, str):
+        wrong = Finding((), f'"{name}" is a parameter: it has no ports', f"write `{name} -> NODE.INPUT`")
+        return wrong if port_name or side == "input" else node.interface
+    interface = application.interface(node.interface)
+    if interface is None:
+        return None
+    ports = {port.name: port.type for port in _ports(interface, side)}
+    if port_name in ports:
+        return ports[port_name]
+    what = f'node "{name}" has no {side} "{port_name}"' if port_name else f'say which {side} of node "{name}" is meant'
+    return Finding((), what, _nearest(port_name, ports) or (f"it has {', '.join(ports)}" if ports else "it has none"))
+
+
+def _ports(interface: Interface, side: str) -> tuple[Port, ...]:
+    return interface.outputs if side == "output" else interface.inputs
+
+
+def _inputs(application: Application, graph: Graph, path: KeyPath) -> Iterator[Finding]:
+    """Each input has one producer: the appliance knows no other way to several than an override."""
+    fed: dict[str, str] = {}
+    for index, edge in enumerate(graph.edges or ()):
+        if edge.consumer in fed:
+            message = f"{edge.consumer} already takes {fed[edge.consumer]}"
+            yield Finding((*path, "edges", index), message, "an input has one producer")
+        fed.setdefault(edge.consumer, edge.producer)
+    for node in graph.nodes:
+        interface = application.interface(node.interface) if isinstance(node.interface, InterfaceName) else None
+        if interface and interface.category in ("business_logic", "media_sink"):
+            for port in interface.inputs:
+                if f"{node.name}.{port.name}" not in fed and port.default is None:
+                    message = f"nothing feeds {node.name}.{port.name}"
+                    yield Finding((*path, "nodes", node.name), message, warning=True)
+
+
+def _route(application: Application, graph: Graph, route: Route, path: KeyPath) -> Iterator[Finding]:
+    node = graph.node(route.node)
+    if node is None:
+        names = [node.name for node in graph.nodes]
+        yield Finding(path, f'there is no node "{route.node}"', _nearest(route.node, names))
+        return
+    interface = application.interface(node.interface) if isinstance(node.interface, InterfaceName) else None
+    ports = [port.port for port in (interface.inbound_ports or ())] if interface else [route.container_port]
+    if route.container_port not in ports:
+        hint = f"it has {', '.join(map(str, ports))}" if ports else "add `ports:` to its package"
+        yield Finding(path, f'node "{route.node}" listens on no port {route.container_port}', hint)
+    if route.host_port is not None and route.host_port not in HOST_PORTS:
+        yield Finding(path, f"host port {route.host_port} is out of range", "8000 to 9000", warning=True)
+
+
+# -- overrides
+
+
+def _overrides(application: Application) -> Iterator[Finding]:
+    known = {node.name for graph in application.graphs for node in graph.nodes}
+    for override in application.overrides:
+        new = {node.name for node in override.nodes or ()}
+        for replacement in override.replacements or ():
+            path = ("overrides", override.file.name, "replace", replacement.replace)
+            if application.graphs and replacement.replace not in known:
+                hint = _nearest(replacement.replace, known)
+                yield Finding(path, f'no graph has a node "{replacement.replace}"', hint)
+            for name in replacement.with_:
+                if name not in new | known:
+                    yield Finding(path, f'the override has no node "{name}"', _nearest(name, new))

@@ -31,5 +31,5 @@ class Main(DoitMain):  # type: ignore[misc]
 
 def main() -> int:
     """Run the program with the process's arguments; give its exit status."""
-    loader = DodoTaskLoader() if Path("dodo.py").exists() else Loader({})
+    loader = DodoTaskLoader() if Path("dodo.py").exists() else Loader()
     return int(Main(loader).run(sys.argv[1:]))

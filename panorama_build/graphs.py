@@ -47,6 +47,7 @@ class Names:
             account=graph.account,
             description=graph.description,
             packages=self.requirements(graph.packages, nodes, list(self.packages)),
+            packages_declared=graph.packages is not None,
             nodes=nodes,
             edges=None if graph.edges is None else tuple(self.edge(edge, nodes) for edge in graph.edges),
             routes=_routes(graph.routes),

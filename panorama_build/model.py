@@ -266,16 +266,24 @@ class Route:
 
 @dataclass(frozen=True, kw_only=True)
 class Graph:
-    """A graph document. ``file`` is its path below the application root."""
+    """A graph document. ``file`` is its path below the application root.
+
+    ``packages_declared`` tells that the list of packages is a person's, and not derived from the nodes.
+    """
 
     file: PurePosixPath
     account: str | None
     description: str | None
     packages: tuple[Requirement, ...]
+    packages_declared: bool
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...] | None
     routes: tuple[Route, ...] | None
     extra: Extra = field(default_factory=dict)
+
+    def lists(self, package: PackageName) -> bool:
+        """Whether a person listed the package, which then lies in the account already."""
+        return self.packages_declared and any(requirement.package == package for requirement in self.packages)
 
     def node(self, name: str) -> Node | None:
         """The node called ``name``."""

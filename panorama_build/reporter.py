@@ -38,6 +38,8 @@ class Reporter(ConsoleReporter):  # type: ignore[misc]
 
     def add_failure(self, task: Any, fail: BaseFail) -> None:
         """A line with what is wrong; a traceback only where the fault is this program's."""
+        if not task.actions:
+            return
         self.failures.append({"task": task, "exception": fail})
         if isinstance(fail, UnmetDependency):
             self._line("skipped", task.name, f"needs {fail.message}")

@@ -224,8 +224,10 @@ def _remove_undeclared(project: Project) -> list[str]:
 # -- publishing
 
 
-def publish_package(project: Project, package: Package, say: Say) -> Outcome:
-    """Put a package where the application is published; what is there already stays."""
+def publish_package(project: Project, package: Package, forced: bool, say: Say) -> Outcome:
+    """Put a package where the application is published; what is there already stays, and a receipt saves asking."""
+    if not forced and is_published(project, package):
+        return Outcome("unchanged", f"published before to {project.application.remote.url}")
     to = remote.open_remote(aws.Address(**vars(project.application.remote)), project.root)
     plan = remote.plan(project.package_json(package), project.assets, to)
     receipt = remote.publish(plan, to, say)

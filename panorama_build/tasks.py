@@ -22,7 +22,7 @@ from doit.exceptions import InvalidDodoFile, TaskFailed
 from doit.tools import config_changed
 
 from panorama_build import steps
-from panorama_build.check import Finding, check
+from panorama_build.check import check
 from panorama_build.errors import PanoramaError
 from panorama_build.model import Asset, Build, Package, Source
 from panorama_build.project import Project
@@ -71,7 +71,7 @@ def _configuration(project: Project) -> dict[str, Any]:
     }
 
 
-def tasks(project: Project, findings: list[Finding]) -> Iterator[Task]:
+def tasks(project: Project, findings: list[PanoramaError]) -> Iterator[Task]:
     """The tasks of a project, as doit's dictionaries."""
     yield _check(project, findings)
     yield _graph(project)
@@ -129,7 +129,7 @@ def _forced() -> bool:
 # -- the tasks of each kind
 
 
-def _check(project: Project, findings: list[Finding]) -> Task:
+def _check(project: Project, findings: list[PanoramaError]) -> Task:
     def step() -> steps.Outcome:
         for finding in findings:
             _sayer("check")(f"warning: {finding}")
@@ -247,14 +247,14 @@ def _publishings(project: Project) -> Iterator[Task]:
 
 
 def _publishing(project: Project, package: Package) -> Task:
-    task = f"publish:{package.key}"
+    task, forced = f"publish:{package.key}", _forced()
     return _task(
-        lambda: steps.publish_package(project, package, _sayer(task)),
+        lambda: steps.publish_package(project, package, forced, _sayer(task)),
         name=package.key,
         doc=f"Publish {package.key} to {project.application.remote.url}",
         file_dep=[str(project.package_json(package))],
         uptodate=[
             Outputs(project.notes, lambda: [project.receipt(package)]),
-            lambda: steps.is_published(project, package) and not _forced(),
+            lambda: steps.is_published(project, package) and not forced,
         ],
     )
