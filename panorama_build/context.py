@@ -24,7 +24,7 @@ Kind = Literal["file", "directory", "symlink"]
 _AGAIN = "run again"
 _BUFFER = 1 << 20
 _TYPES: dict[Kind, bytes] = {"file": tarfile.REGTYPE, "directory": tarfile.DIRTYPE, "symlink": tarfile.SYMTYPE}
-_OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP})
 
 
 @dataclass(frozen=True)
@@ -146,11 +146,16 @@ def _send(root: Path, entry: Entry, out: BinaryIO) -> str:
         out.write(_header(entry, 0))
         return ""
     try:
-        descriptor = os.open(root / entry.path, _OPEN_FLAGS)
+        file = open(root / entry.path, "rb", buffering=0, opener=_opener)  # noqa: SIM115 (only opening is guarded)
     except OSError as error:
         _cannot_read(entry.path, error)
-    with open(descriptor, "rb", buffering=0) as file:
+    with file:
         return _send_file(file, entry, out)
+
+
+def _opener(path: str, flags: int) -> int:
+    # What became a link or a pipe since the walk must neither be followed nor waited for.
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 def _send_file(file: FileIO, entry: Entry, out: BinaryIO) -> str:
@@ -194,7 +199,7 @@ def _padding(size: int) -> bytes:
 
 
 def _cannot_read(path: str, error: OSError) -> NoReturn:
-    if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+    if error.errno in _GONE:
         raise PanoramaError("vanished while the context was being read", where=_shown(path), hint=_AGAIN) from error
     reason = f"cannot be read: {error.strerror}"
     raise PanoramaError(reason, where=_shown(path), hint="name it in .dockerignore or change its mode") from error
