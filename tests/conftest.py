@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TypeVar
 
 import pytest
 
+from tests import panorama_service as panorama
+from tests import upstream as aws
+from tests.panorama_service import PanoramaService
 from tests.servers import S3, Engine, UnavailableError, host_engine, private_engine, s3_server
+from tests.upstream import Upstream
 
 T = TypeVar("T")
 
@@ -57,3 +62,19 @@ def s3(_s3_server: tuple[S3, S3]) -> S3:
 def s3_tls(_s3_server: tuple[S3, S3]) -> S3:
     """The same S3 server over https."""
     return _s3_server[1]
+
+
+@pytest.fixture
+def panorama_service(s3: S3) -> Iterator[PanoramaService]:
+    """The Panorama API with a store of its own and nothing in it."""
+    with panorama.running(s3, f"panorama-{uuid.uuid4()}") as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def upstream() -> Upstream:
+    """AWS's panorama-cli."""
+    try:
+        return aws.install()
+    except UnavailableError as error:
+        pytest.skip(str(error))
