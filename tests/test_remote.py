@@ -201,7 +201,7 @@ def test_an_asset_of_packages_published_at_once_goes_up_once(place: Place, tmp_p
     remote = place.open()
     plans = [package.plan(remote) for package in packages]
     with ThreadPoolExecutor(4) as pool:
-        receipts = list(pool.map(lambda each: publish(each, remote, quiet), plans))
+        receipts = list(pool.map(lambda each: publish(each, place.open(), quiet), plans))
     uploaded = sorted(key for receipt in receipts for key in receipt.uploaded)
     assert uploaded == place.keys() == sorted({key for package in packages for key in package.keys})
 
