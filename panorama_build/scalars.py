@@ -45,7 +45,7 @@ def pick(node: yaml.Node, kind: inspect.Type) -> inspect.Type:
 
 
 def _is_null(node: yaml.Node) -> bool:
-    return isinstance(node, yaml.ScalarNode) and node.style is None and bool(_NULL.fullmatch(node.value))
+    return isinstance(node, yaml.ScalarNode) and not node.style and bool(_NULL.fullmatch(node.value))
 
 
 def convert(node: yaml.ScalarNode, kind: inspect.Type) -> Any:
@@ -91,7 +91,7 @@ def _matching(pattern: re.Pattern[str], text: str) -> str:
 def untyped(node: yaml.ScalarNode) -> Any:
     """A scalar whose type is not declared: JSON's own types, as YAML's core schema tells them apart."""
     text: str = node.value
-    if node.style is not None:
+    if node.style:
         return text
     if _NULL.fullmatch(text):
         return None
