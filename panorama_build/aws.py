@@ -7,21 +7,20 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
-import re
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from panorama_build.address import Address, parse_s3_url
 from panorama_build.errors import PanoramaError
+from panorama_build.refusals import code_of, explain, explained
 
 if TYPE_CHECKING:
-    from botocore.exceptions import ClientError
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
@@ -32,44 +31,6 @@ MOST_PARTS = 10_000
 
 _ABSENT = frozenset({"404", "NoSuchKey", "NotFound"})
 _TAKEN = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict", "409", "NoSuchUpload"})
-_S3_URL = re.compile(
-    r"s3://(?P<bucket>arn:[\w:-]+:accesspoint[/:][\w-]+|[A-Za-z0-9][A-Za-z0-9._-]{2,254})"
-    r"(?:/(?P<key>.*?))?(?:\?versionId=(?P<version>[^?&]+))?"
-)
-
-
-@dataclass(frozen=True)
-class Address:
-    """Where something lies, and how to get there: the manifest's ``url`` and what may stand beside it.
-
-    ``url`` is a path, ``https://``, ``http://`` or ``s3://bucket/key``. What is None is taken from the environment and
-    the AWS configuration files, as boto3 does; AWS_REGION is read too, as all other AWS tools do.
-    """
-
-    url: str
-    endpoint: str | None = None
-    region: str | None = None
-    profile: str | None = None
-
-    def endpoint_used(self) -> str | None:
-        """The S3 endpoint named here or by the environment; None where AWS or its configuration files decide."""
-        return self.endpoint or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-
-    def profile_used(self) -> str | None:
-        """The profile named here or by the environment."""
-        return self.profile or os.environ.get("AWS_PROFILE") or os.environ.get("AWS_DEFAULT_PROFILE")
-
-    def region_used(self) -> str | None:
-        """The region named here or by the environment."""
-        return self.region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-
-
-class S3Url(NamedTuple):
-    """The parts of an ``s3://`` URL; ``key`` is taken as written, without any decoding."""
-
-    bucket: str
-    key: str
-    version: str | None
 
 
 class Head(NamedTuple):
@@ -77,23 +38,6 @@ class Head(NamedTuple):
 
     size: int
     checksum: str | None
-
-
-def public_url(url: str) -> str:
-    """``url`` without user, password, query and fragment: what may stand in a log."""
-    return re.sub(r"(://)[^/?#]*@|[?#].*", r"\1", url, flags=re.DOTALL) if "://" in url else url
-
-
-def parse_s3_url(url: str) -> S3Url:
-    """Split ``s3://bucket/key?versionId=v``; the bucket may be an access point's ARN, the key may be empty.
-
-    Raises PanoramaError when ``url`` is none of these, or its key holds a segment that a path would read as a step.
-    """
-    match = _S3_URL.fullmatch(url)
-    key = match["key"] or "" if match else ""
-    if not match or not key.isprintable() or {".", ".."} & set(key.split("/")):
-        raise PanoramaError("not an S3 address", where=public_url(url), hint="write s3://BUCKET/KEY")
-    return S3Url(match["bucket"], key, match["version"])
 
 
 def s3_client(address: Address) -> S3Client:
@@ -112,7 +56,7 @@ def s3_client(address: Address) -> S3Client:
         retries={"mode": "standard"},
         s3={"addressing_style": "path"} if by_path else None,
     )
-    with _explained("CreateClient", address):
+    with explained("CreateClient", address):
         session = boto3.Session(profile_name=address.profile, region_name=address.region_used())
         try:
             return session.client("s3", endpoint_url=address.endpoint, config=config)
@@ -181,7 +125,7 @@ class Bucket:
         try:
             put(key, path, sha256)
         except Exception as error:
-            if _code(error) not in _TAKEN or self.head(key) is None:
+            if code_of(error) not in _TAKEN or self.head(key) is None:
                 raise
             self._verify_taken(key, sha256, size, path, part)
             return False
@@ -216,14 +160,14 @@ class Bucket:
         The answer to HEAD has no body: 404 may be a missing bucket, 403 may be six things. The same question as a GET
         has one.
         """
-        if _code(error) in _ABSENT and self._exists:
+        if code_of(error) in _ABSENT and self._exists:
             return True
-        if not _code(error).isdigit():
+        if not code_of(error).isdigit():
             return False
         try:
             self.client.get_object(Bucket=self.name, Key=key, Range="bytes=0-0")
         except Exception as worded:
-            if _code(worded) not in _ABSENT:
+            if code_of(worded) not in _ABSENT:
                 raise
             self._exists = True
             return True
@@ -294,7 +238,7 @@ class Bucket:
         there = replace(
             self.address, url=f"s3://{self.name}/{key}", endpoint=meta.endpoint_url, region=meta.region_name
         )
-        with _explained(call, there):
+        with explained(call, there):
             yield
 
 
@@ -352,177 +296,3 @@ def _checksum_of_parts(path: Path, sha256: str, size: int, part: int) -> str | N
     except PanoramaError:
         return None
     return f"{_base64(hashlib.sha256(b''.join(digests)).digest())}-{len(digests)}"
-
-
-# Error codes, what they mean, what to do. Sources: the S3 API reference, "Error responses", and each service's.
-_REFUSALS = (
-    (
-        "InvalidAccessKeyId UnrecognizedClientException InvalidClientTokenId",
-        "the access key is not known there",
-        "check AWS_ACCESS_KEY_ID or the profile's aws_access_key_id",
-    ),
-    (
-        "SignatureDoesNotMatch InvalidSignatureException",
-        "the secret key does not fit the access key",
-        "check AWS_SECRET_ACCESS_KEY or the profile's aws_secret_access_key",
-    ),
-    (
-        "ExpiredToken ExpiredTokenException TokenRefreshRequired",
-        "the session token has expired",
-        "sign in again, or set a new AWS_SESSION_TOKEN",
-    ),
-    ("InvalidToken", "the session token is not valid", "unset AWS_SESSION_TOKEN or sign in again"),
-    ("NoSuchBucket", 'bucket "{bucket}" does not exist', "create it or correct the address"),
-    ("NoSuchKey NotFound 404", "there is no such object", "correct the address"),
-    ("NoSuchVersion", "there is no such version of the object", "correct versionId"),
-    (
-        "PermanentRedirect TemporaryRedirect 301 AuthorizationHeaderMalformed IllegalLocationConstraintException",
-        'bucket "{bucket}" is in {home}',
-        "set region: to the bucket's",
-    ),
-    (
-        "RequestTimeTooSkewed RequestExpired",
-        "this machine's clock is wrong by more than the server allows",
-        "set the clock",
-    ),
-    (
-        "SlowDown Throttling ThrottlingException TooManyRequestsException RequestLimitExceeded 503 ServiceUnavailable",
-        "the server asks for fewer requests, and did so at every retry",
-        "run again later",
-    ),
-    ("ConditionalRequestConflict 409", "someone else is putting the same object right now", "run again"),
-    ("NoSuchUpload", "the upload was ended from elsewhere", "run again"),
-    ("PreconditionFailed 412", "the object changed during the transfer", "run again"),
-    (
-        "BadDigest InvalidDigest XAmzContentSHA256Mismatch XAmzContentChecksumMismatch IncompleteBody",
-        "other bytes arrived than were announced",
-        "run again; if it persists, the file was changed meanwhile",
-    ),
-    ("InternalError 500", "the server had an internal error", "run again later"),
-    ("InvalidObjectState", "the object is archived", "restore it first"),
-)
-
-_ALLOWANCES = {
-    "HeadObject": "s3:GetObject and s3:ListBucket (without the latter, a missing object is refused too)",
-    "GetObject": "s3:GetObject and s3:ListBucket (without the latter, a missing object is refused too)",
-    "CreateMultipartUpload": "s3:PutObject",
-    "UploadPart": "s3:PutObject",
-    "CompleteMultipartUpload": "s3:PutObject",
-    "PutObject": "s3:PutObject",
-}
-
-# Classes of botocore.exceptions by name, so that botocore need not be imported to read its errors.
-_FAULTS = {
-    "ProfileNotFound": ('there is no profile "{profile}"', "correct the profile, or add it with `aws configure`"),
-    "NoCredentialsError": (
-        "no credentials found",
-        "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile",
-    ),
-    "PartialCredentialsError": ("the credentials are incomplete: {error}", "set both keys, or name a profile"),
-    "SSOError": ("the SSO session has expired or was not begun", "run `aws sso login{login}`"),
-    "LoginError": ("the login session has expired or was not begun", "run `aws login{login}`"),
-    "TokenRetrievalError": ("the SSO session has expired or was not begun", "run `aws sso login{login}`"),
-    "CredentialRetrievalError": ("credentials were not to be had: {error}", "correct the profile's source of them"),
-    "ConfigParseError": ("the AWS configuration is not readable: {error}", "correct that file"),
-    "NoRegionError": ("no region is set", "set region: or AWS_REGION"),
-    "SSLError": ("TLS failed: {cause}", "set AWS_CA_BUNDLE to the certificate of the server's authority"),
-    "ProxyConnectionError": ("the proxy cannot be reached: {cause}", "correct HTTPS_PROXY and NO_PROXY"),
-    "EndpointConnectionError": ("the endpoint cannot be reached: {cause}", "check endpoint: and the network"),
-    "ConnectTimeoutError": ("the endpoint does not answer", "check endpoint: and the network"),
-    "ReadTimeoutError": ("the server fell silent", "run again"),
-    "HTTPClientError": ("the connection broke: {cause}", "run again"),
-    "IncompleteReadError": ("the answer broke off", "run again"),
-    "FlexibleChecksumError": ("other bytes arrived than the server announced", "run again"),
-}
-
-
-def explain(error: Exception, call: str, address: Address) -> PanoramaError:
-    """One true sentence for what boto3 raised in ``call``: the cause, who asked whom, and what to do.
-
-    ``address`` says whom: its bucket, endpoint, region and profile are named.
-    """
-    call = getattr(error, "operation_name", call)
-    message, hint = _refusal(error, call, address) if _code(error) else _fault(error, address)
-    return PanoramaError(
-        _one_line(f"{message}; {call} {_to_whom(address)}"), where=public_url(address.url), hint=_one_line(hint)
-    )
-
-
-@contextmanager
-def _explained(call: str, address: Address) -> Iterator[None]:
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    try:
-        yield
-    except (BotoCoreError, ClientError) as error:
-        raise explain(error, call, address) from error
-
-
-def _code(error: BaseException) -> str:
-    """The error code of a refusal, also of one that has been explained; empty for any other error."""
-    refused = error.__cause__ if isinstance(error, PanoramaError) else error
-    response: dict[str, Any] = getattr(refused, "response", None) or {}
-    return str(response.get("Error", {}).get("Code", ""))
-
-
-def _refusal(error: Any, call: str, address: Address) -> tuple[str, str]:
-    code = _code(error)
-    said = str(error.response["Error"].get("Message", "")).strip().rstrip(".")
-    if code in {"AccessDenied", "AccessDeniedException", "403"}:
-        detail = f": {said}" if len(said) > len("Access Denied") else ""
-        return f"access denied{detail}", f"allow {_ALLOWANCES.get(call, call)}"
-    for codes, message, hint in _REFUSALS:
-        if code in codes.split():
-            return message.format(bucket=_bucket(address), home=_home(error)), hint
-    return f"refused with {code}: {said}", "see the server's manual on this code"
-
-
-def _home(error: ClientError) -> str:
-    headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-    said: dict[str, Any] = {**error.response.get("Error", {})}
-    region = headers.get("x-amz-bucket-region") or said.get("Region")
-    return f"region {region}" if region else "another region"
-
-
-def _fault(error: Exception, address: Address) -> tuple[str, str]:
-    profile = address.profile_used()
-    words = {
-        "error": error,
-        "cause": _cause(error),
-        "profile": profile or "default",
-        "login": f" --profile {profile}" if profile else "",
-    }
-    for kind in type(error).__mro__:
-        if kind.__name__ in _FAULTS:
-            message, hint = _FAULTS[kind.__name__]
-            return message.format(**words), hint.format(**words)
-    return str(error), "correct the address"
-
-
-def _cause(error: BaseException) -> str:
-    inner: BaseException | None = error
-    while inner:
-        if words := getattr(inner, "verify_message", None) or getattr(inner, "strerror", None):
-            return str(words)
-        inner = inner.__cause__ or inner.__context__
-    return str(error)
-
-
-def _bucket(address: Address) -> str:
-    return parse_s3_url(address.url).bucket if address.url.startswith("s3://") else ""
-
-
-def _to_whom(address: Address) -> str:
-    endpoint, region = address.endpoint_used(), address.region_used()
-    at = f"to {public_url(endpoint)}, " if endpoint else ""
-    return f"{at}region {region or 'not set'}, {_identity(address)}"
-
-
-def _identity(address: Address) -> str:
-    if address.profile is None and os.environ.get("AWS_ACCESS_KEY_ID"):
-        return "keys from the environment"
-    return f"profile {address.profile_used() or 'default'}"
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

@@ -15,7 +15,8 @@ from typing import IO
 from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urlsplit
 
-from panorama_build.aws import MIB, Address, Bucket, parse_s3_url, public_url
+from panorama_build.address import Address, parse_s3_url, public_url
+from panorama_build.aws import MIB, Bucket
 from panorama_build.errors import PanoramaError
 
 TIMEOUT = 30.0

@@ -12,22 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, TypeAlias
 
+from panorama_build.address import Address
+
 Json: TypeAlias = Any
 Extra: TypeAlias = Mapping[str, Json]
 
 ENVELOPE = "2021-01-01"
 PLACEHOLDER_ACCOUNT = "000000000000"
 SCALARS = ("boolean", "float32", "int32", "string")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Address:
-    """Where bytes lie: a path, an https:// or an s3:// URL, and how to reach it when the environment doesn't say."""
-
-    url: str
-    endpoint: str | None = None
-    region: str | None = None
-    profile: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

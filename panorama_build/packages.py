@@ -8,8 +8,8 @@ from typing import Any
 from msgspec import UnsetType
 
 from panorama_build import vocabulary as words
+from panorama_build.address import Address
 from panorama_build.model import (
-    Address,
     Asset,
     Build,
     Entry,
@@ -36,8 +36,8 @@ _VIDEO_OUT = (Port(name="video_out", type="media"),)
 def expand_address(location: str | words.Location) -> Address:
     """An address written short or in full."""
     if isinstance(location, str):
-        return Address(url=location)
-    return Address(url=location.url, endpoint=location.endpoint, region=location.region, profile=location.profile)
+        return Address(location)
+    return Address(location.url, location.endpoint, location.region, location.profile)
 
 
 def expand_package(key: str, package: words.PackageWords) -> Package:

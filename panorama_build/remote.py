@@ -26,7 +26,8 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote, urlencode, urlsplit
 
-from panorama_build.aws import Address, Bucket, parse_s3_url, public_url
+from panorama_build.address import Address, parse_s3_url, public_url
+from panorama_build.aws import Bucket
 from panorama_build.errors import PanoramaError
 from panorama_build.fetch import read, save
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from panorama_build import aws, documents, engine, fetch, remote
+from panorama_build import documents, engine, fetch, remote
+from panorama_build.address import Address
 from panorama_build.container import Container, look
 from panorama_build.documents import Uris, canonical
 from panorama_build.errors import PanoramaError
@@ -90,11 +91,10 @@ def fetch_model(project: Project, task: str, package: Package, asset: Asset, for
     return Outcome(verb, _asset_line(artifact) + unpinned)
 
 
-def resolve(project: Project, source: Source) -> aws.Address:
+def resolve(project: Project, source: Source) -> Address:
     """A source's address, with a path made relative to the project."""
-    address = source.address
-    url = address.url if "://" in address.url else str(project.root / address.url)
-    return aws.Address(url=url, endpoint=address.endpoint, region=address.region, profile=address.profile)
+    url = source.address.url
+    return source.address if "://" in url else replace(source.address, url=str(project.root / url))
 
 
 def _model_fingerprint(project: Project, source: Source) -> Fingerprint:
@@ -228,7 +228,7 @@ def publish_package(project: Project, package: Package, forced: bool, say: Say) 
     """Put a package where the application is published; what is there already stays, and a receipt saves asking."""
     if not forced and is_published(project, package):
         return Outcome("unchanged", f"published before to {project.application.remote.url}")
-    to = remote.open_remote(aws.Address(**vars(project.application.remote)), project.root)
+    to = remote.open_remote(project.application.remote, project.root)
     plan = remote.plan(project.package_json(package), project.assets, to)
     receipt = remote.publish(plan, to, say)
     write_whole(project.receipt(package), receipt.to_json())
@@ -239,7 +239,7 @@ def publish_package(project: Project, package: Package, forced: bool, say: Say) 
 
 def is_published(project: Project, package: Package) -> bool:
     """Whether the receipt of the last publishing makes another needless; asks no server."""
-    to = remote.open_remote(aws.Address(**vars(project.application.remote)), project.root)
+    to = remote.open_remote(project.application.remote, project.root)
     return remote.current(project.receipt(package), project.package_json(package), to)
 
 

@@ -15,8 +15,10 @@ from uuid import uuid4
 
 import pytest
 
-from panorama_build.aws import MIB, Address, Bucket, explain, parse_s3_url, part_size, public_url
+from panorama_build.address import Address, parse_s3_url, public_url
+from panorama_build.aws import MIB, Bucket, part_size
 from panorama_build.errors import PanoramaError
+from panorama_build.refusals import explain
 
 PART = 5 * MIB
 BUCKET = "panorama-test-aws"

@@ -18,7 +18,7 @@ from uuid import uuid4
 import pytest
 import trustme
 
-from panorama_build.aws import Address
+from panorama_build.address import Address
 from panorama_build.errors import PanoramaError
 from panorama_build.fetch import Fetched, download
 

@@ -20,7 +20,7 @@ from uuid import uuid4
 
 import pytest
 
-from panorama_build.aws import Address
+from panorama_build.address import Address
 from panorama_build.errors import PanoramaError
 from panorama_build.remote import (
     MAX_PACKAGE_JSON,
@@ -266,7 +266,7 @@ def run(place: Place, built: Built, at_each_step: str) -> int:
     code = f"""
 import os, resource, signal
 from pathlib import Path
-from panorama_build.aws import Address
+from panorama_build.address import Address
 from panorama_build.remote import open_remote, plan, publish
 def say(line):
     {at_each_step}

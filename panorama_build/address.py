@@ -1,0 +1,66 @@
+"""Where something lies, as a person writes it: a path, https:// or s3://, and how to get there."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from panorama_build.errors import PanoramaError
+
+_S3_URL = re.compile(
+    r"s3://(?P<bucket>arn:[\w:-]+:accesspoint[/:][\w-]+|[A-Za-z0-9][A-Za-z0-9._-]{2,254})"
+    r"(?:/(?P<key>.*?))?(?:\?versionId=(?P<version>[^?&]+))?"
+)
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where something lies, and how to get there: the manifest's ``url`` and what may stand beside it.
+
+    ``url`` is a path, ``https://``, ``http://`` or ``s3://bucket/key``. What is None is taken from the environment and
+    the AWS configuration files, as boto3 does; AWS_REGION is read too, as all other AWS tools do.
+    """
+
+    url: str
+    endpoint: str | None = None
+    region: str | None = None
+    profile: str | None = None
+
+    def endpoint_used(self) -> str | None:
+        """The S3 endpoint named here or by the environment; None where AWS or its configuration files decide."""
+        return self.endpoint or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+
+    def profile_used(self) -> str | None:
+        """The profile named here or by the environment."""
+        return self.profile or os.environ.get("AWS_PROFILE") or os.environ.get("AWS_DEFAULT_PROFILE")
+
+    def region_used(self) -> str | None:
+        """The region named here or by the environment."""
+        return self.region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+
+
+class S3Url(NamedTuple):
+    """The parts of an ``s3://`` URL; ``key`` is taken as written, without any decoding."""
+
+    bucket: str
+    key: str
+    version: str | None
+
+
+def public_url(url: str) -> str:
+    """``url`` without user, password, query and fragment: what may stand in a log."""
+    return re.sub(r"(://)[^/?#]*@|[?#].*", r"\1", url, flags=re.DOTALL) if "://" in url else url
+
+
+def parse_s3_url(url: str) -> S3Url:
+    """Split ``s3://bucket/key?versionId=v``; the bucket may be an access point's ARN, the key may be empty.
+
+    Raises PanoramaError when ``url`` is none of these, or its key holds a segment that a path would read as a step.
+    """
+    match = _S3_URL.fullmatch(url)
+    key = match["key"] or "" if match else ""
+    if not match or not key.isprintable() or {".", ".."} & set(key.split("/")):
+        raise PanoramaError("not an S3 address", where=public_url(url), hint="write s3://BUCKET/KEY")
+    return S3Url(match["bucket"], key, match["version"])
