@@ -136,6 +136,7 @@ def _weed(program: str, directory: Path, http: int, https: int, others: list[int
         "master.telemetry": "false",
         "master.volumeSizeLimitMB": 1024,
         "volume.max": 10_000,  # each bucket takes some volumes, which cost nothing while they are empty
+        "s3.autoCreateBucket": "false",
         "s3.config": directory / "s3.json",
         "s3.localSocket": directory / "s3.sock",
         "s3.cert.file": directory / "server.pem",

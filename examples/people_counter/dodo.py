@@ -1,0 +1,3 @@
+from panorama_build import load
+
+DOIT_CONFIG, task_panorama = load()
