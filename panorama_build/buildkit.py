@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from panorama_build import archive, context
+from panorama_build import context
 from panorama_build.buildlog import BuildLog
 from panorama_build.container import Container
 from panorama_build.errors import PanoramaError
@@ -28,7 +28,9 @@ def root_file_system(
 
     Raises PanoramaError if the build fails.
     """
-    environment = {**os.environ, "SOURCE_DATE_EPOCH": str(archive.EPOCH), "DOCKER_HOST": _url(client)}
+    environment = {**os.environ, "DOCKER_HOST": _url(client)}
+    # With it BuildKit gives every file that time, and .pyc files no longer fit their sources; the archive clamps.
+    environment.pop("SOURCE_DATE_EPOCH", None)
     pipe = subprocess.PIPE
     process = subprocess.Popen(_buildx(container), stdin=pipe, stdout=pipe, stderr=pipe, env=environment)
     assert process.stdin and process.stdout and process.stderr

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from panorama_build import archive, context, machines
+from panorama_build import context, machines
 from panorama_build.buildlog import BuildLog
 from panorama_build.container import Container
 from panorama_build.files import BUFFER
@@ -66,9 +65,6 @@ def _image(client: DockerClient, container: Container, lines: BuildLog) -> tuple
 
 def _build(client: DockerClient, container: Container, tag: str, stream: Iterator[bytes], lines: BuildLog) -> str:
     build, image = container.build, ""
-    arguments = dict(build.arguments)
-    if re.search(rb"(?mi)^\s*ARG\s+SOURCE_DATE_EPOCH\b", container.dockerfile):
-        arguments.setdefault("SOURCE_DATE_EPOCH", str(archive.EPOCH))
     # A generator and not a file: requests takes the size of a pipe, 0, for the length of the body.
     events = client.api.build(
         fileobj=(chunk for chunk in stream),  # type: ignore[arg-type]
@@ -76,7 +72,7 @@ def _build(client: DockerClient, container: Container, tag: str, stream: Iterato
         dockerfile=context.DOCKERFILE,
         tag=tag,
         platform=container.platform,
-        buildargs=arguments,
+        buildargs=dict(build.arguments),
         target=build.target or "",
         network_mode=build.network,
         pull=build.pull,

@@ -11,6 +11,7 @@ build/                   generated: an application root exactly as panorama-cli 
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -67,9 +68,9 @@ class Project:
         """A package's package.json."""
         return self.package_folder(package) / "package.json"
 
-    def receipt(self, package: Package) -> Path:
-        """What is known of a package's last publishing."""
-        return self.state / "receipts" / f"{package.key}.json"
+    def receipt(self, package: Package, remote: str) -> Path:
+        """What is known of a package's last publishing to the remote with this URL."""
+        return self.state / "receipts" / hashlib.sha256(remote.encode()).hexdigest()[:16] / f"{package.key}.json"
 
     def log(self, task: str) -> Path:
         """The log of a task's build."""

@@ -228,10 +228,10 @@ def publish_package(project: Project, package: Package, forced: bool, say: Say) 
     """Put a package where the application is published; what is there already stays, and a receipt saves asking."""
     if not forced and is_published(project, package):
         return Outcome("unchanged", f"published before to {project.application.remote.url}")
-    to = remote.open_remote(project.application.remote, project.root)
+    to = _remote(project)
     plan = remote.plan(project.package_json(package), project.assets, to)
     receipt = remote.publish(plan, to, say)
-    write_whole(project.receipt(package), receipt.to_json())
+    write_whole(project.receipt(package, to.url), receipt.to_json())
     count = len(receipt.uploaded)
     detail = f"{count} uploaded, {len(plan.steps) - count} there already; {to.url}"
     return Outcome("published" if count else "unchanged", detail)
@@ -239,8 +239,12 @@ def publish_package(project: Project, package: Package, forced: bool, say: Say) 
 
 def is_published(project: Project, package: Package) -> bool:
     """Whether the receipt of the last publishing makes another needless; asks no server."""
-    to = remote.open_remote(project.application.remote, project.root)
-    return remote.current(project.receipt(package), project.package_json(package), to)
+    to = _remote(project)
+    return remote.current(project.receipt(package, to.url), project.package_json(package), to)
+
+
+def _remote(project: Project) -> remote.Remote:
+    return remote.open_remote(project.application.remote, project.root)
 
 
 def _asset_line(artifact: Artifact) -> str:

@@ -253,8 +253,5 @@ def _publishing(project: Project, package: Package) -> Task:
         name=package.key,
         doc=f"Publish {package.key} to {project.application.remote.url}",
         file_dep=[str(project.package_json(package))],
-        uptodate=[
-            Outputs(project.notes, lambda: [project.receipt(package)]),
-            lambda: steps.is_published(project, package) and not forced,
-        ],
+        uptodate=[lambda: steps.is_published(project, package) and not forced],
     )

@@ -95,7 +95,9 @@ class Registry:
         try:
             connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
         except OSError as error:
-            raise SystemExit(f"base_image: no registry answers at {self.host}: {error}") from None
+            raise SystemExit(
+                f"base_image: no registry answers at {self.host}: {error.strerror} (ENGINE=none tools/engine-up DIR)"
+            ) from None
         return connection.getresponse()
 
     def _blob(self, content: bytes) -> dict[str, object]:

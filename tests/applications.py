@@ -1,0 +1,94 @@
+"""Copies of the example application, and runs of the real program on them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+EXAMPLE = ROOT / "examples" / "people_counter"
+PROGRAMS = Path(sys.executable).parent
+NO_ENGINE = "unix:///nonexistent/docker.sock"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run of doit or panorama-build."""
+
+    status: int
+    output: str
+
+    @property
+    def outcomes(self) -> dict[str, str]:
+        """What the run says of each task that did something: task -> verb."""
+        lines = re.findall(r"^(\w+) +([\w:.-]+)(?:  .*)?$", self.output, re.MULTILINE)
+        return {task: verb for verb, task in lines if ":" in task or task in ("check", "graph")}
+
+    def detail(self, task: str) -> str:
+        """The rest of a task's line."""
+        found = re.search(rf"^\w+ +{re.escape(task)}  (.*)$", self.output, re.MULTILINE)
+        return found[1] if found else ""
+
+
+@dataclass(frozen=True)
+class App:
+    """A project in a folder, and the environment that its runs get."""
+
+    root: Path
+    env: dict[str, str]
+
+    def doit(self, *arguments: str, **env: str) -> Run:
+        """Run doit; its status and all it wrote."""
+        return run(self.root, {**self.env, **env}, "doit", *arguments)
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        """Replace the one place of ``old`` in a file."""
+        path = self.root / file
+        text = path.read_text()
+        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {file}"
+        path.write_text(text.replace(old, new))
+
+    def json(self, pattern: str) -> Any:
+        """The one JSON file that a glob pattern finds."""
+        (path,) = self.root.glob(pattern)
+        return json.loads(path.read_text())
+
+    def assets(self) -> set[str]:
+        """The names of all assets of the application root."""
+        return {path.name for path in (self.root / "build/assets").iterdir()}
+
+    def asset(self, package: str) -> Path:
+        """The first asset of a package, in the application root."""
+        document = self.json(f"build/packages/*-{package}-*/package.json")
+        uri: str = document["nodePackage"]["assets"][0]["implementations"][0]["assetUri"]
+        return self.root / "build/assets" / uri
+
+
+def run(cwd: Path, env: dict[str, str], program: str, *arguments: str) -> Run:
+    """Run one of the installed programs."""
+    clean = {key: value for key, value in env.items() if not key.startswith("PANORAMA_TEST")}
+    command = [str(PROGRAMS / program), *arguments]
+    done = subprocess.run(command, cwd=cwd, env=clean, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return Run(done.returncode, done.stdout)
+
+
+def example(root: Path, env: dict[str, str] | None = None, base: str | None = None) -> App:
+    """A copy of the example with its model; ``base`` replaces its base image."""
+    shutil.copytree(EXAMPLE, root, ignore=shutil.ignore_patterns("build", "published", "models", ".panorama"))
+    archive = ROOT / ".engine" / "squeezenet1_0.tar.gz"
+    if not archive.exists():
+        archive.parent.mkdir(exist_ok=True)
+        subprocess.run([sys.executable, ROOT / "tools/model_archive.py", archive], check=True)
+    (root / "models").mkdir()
+    shutil.copy(archive, root / "models")
+    app = App(root, env or {**os.environ, "DOCKER_HOST": NO_ENGINE})
+    if base:
+        app.edit("panorama.yaml", "127.0.0.1:5000/panorama-base:1", base)
+    return app
