@@ -128,7 +128,8 @@ def open_remote(address: Address, project_root: Path) -> Remote:
     if scheme or not address.url:
         where = public_url(address.url) or None
         raise PanoramaError("nothing can be published there", where=where, hint="use a directory or s3://BUCKET/PREFIX")
-    return DirectoryRemote(project_root / Path(address.url).expanduser())
+    path = Path(address.url).expanduser()
+    return DirectoryRemote(project_root / path, None if path.is_absolute() else path.as_posix())
 
 
 def plan(package_json: Path, assets: Path, remote: Remote) -> Plan:
@@ -176,15 +177,20 @@ def current(receipt: Path, package_json: Path, remote: Remote) -> bool:
 
 
 class DirectoryRemote:
-    """A directory as remote: local, or mounted from anywhere."""
+    """A directory as remote: local, or mounted from anywhere.
 
-    def __init__(self, root: Path) -> None:
+    ``name`` is its identity, by default ``file://`` and the absolute path. A folder of the project goes by its relative
+    path, so that a project which moves with it stays published.
+    """
+
+    def __init__(self, root: Path, name: str | None = None) -> None:
         self.root = Path(os.path.abspath(root))
+        self.name = name
 
     @property
     def url(self) -> str:
-        """``file://`` and the absolute path."""
-        return self.root.as_uri()
+        """What receipts call the directory."""
+        return self.name or self.root.as_uri()
 
     def holds(self, key: str, sha256: str, size: int, path: Path) -> bool:
         """Whether the file is there with this size and these bytes, which are read."""
