@@ -25,6 +25,7 @@ S = TypeVar("S", bound=Struct)
 LARGEST = 4 << 20  # bytes; the longest manifest seen has 40 KB
 MOST_NODES = 200_000  # aliases let a short text stand for billions of nodes
 
+_CONFLICT = re.compile("<{7} |>{7} |={7}$")
 _LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 
@@ -39,6 +40,10 @@ class Places:
         """Remember, and give, the place of ``path``."""
         place = self._places[path] = Place(self.file, mark.line + 1, mark.column + 1)
         return place
+
+    def put(self, path: KeyPath, place: Place) -> None:
+        """Remember that ``path`` is found at ``place``."""
+        self._places[path] = place
 
     def __getitem__(self, path: KeyPath) -> Place:
         while path not in self._places:
@@ -85,9 +90,7 @@ def _compose(text: str, name: str) -> yaml.Node:
     try:
         root = yaml.compose(text, _LOADER)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = Place(name, mark.line + 1, mark.column + 1) if mark else name
-        raise PanoramaError(_syntax(error, text), where=where, hint="YAML syntax") from None
+        raise _syntax_error(error, text, name) from None
     except yaml.YAMLError as error:
         raise PanoramaError(f"not a YAML text: {str(error).splitlines()[0]}", where=name) from None
     except RecursionError:
@@ -97,13 +100,21 @@ def _compose(text: str, name: str) -> yaml.Node:
     return root
 
 
-def _syntax(error: yaml.MarkedYAMLError, text: str) -> str:
-    line = text.splitlines()[error.problem_mark.line : error.problem_mark.line + 1] if error.problem_mark else []
-    if line and line[0].startswith(("<<<<<<<", "=======", ">>>>>>>")):
-        return "a merge conflict is left in the file"
-    if line and "\t" in line[0][: len(line[0]) - len(line[0].lstrip())]:
-        return "a tab is used for indentation, where YAML takes spaces alone"
-    return ", ".join(part for part in (error.context, error.problem) if part)
+def _syntax_error(error: yaml.MarkedYAMLError, text: str, name: str) -> PanoramaError:
+    """The likeliest cause: what a merge left, a tab, or else what the YAML parser says."""
+    lines = text.splitlines()
+    marker = next((number for number, line in enumerate(lines) if _CONFLICT.match(line)), None)
+    if marker is not None:
+        return PanoramaError("a merge conflict is left in the file", where=Place(name, marker + 1, 1))
+    mark = error.problem_mark or error.context_mark
+    if mark is None:
+        return PanoramaError(str(error.problem), where=name, hint="YAML syntax")
+    line = lines[mark.line] if mark.line < len(lines) else ""
+    where = Place(name, mark.line + 1, mark.column + 1)
+    if "\t" in line[: len(line) - len(line.lstrip())]:
+        return PanoramaError("a tab is used for indentation, where YAML takes spaces alone", where=where)
+    message = ", ".join(part for part in (error.context, error.problem) if part)
+    return PanoramaError(message, where=where, hint="YAML syntax")
 
 
 class _Decoder:
@@ -144,7 +155,9 @@ class _Decoder:
             if not isinstance(key_node, yaml.ScalarNode):
                 self.complain("a key must be a plain word", place)
             elif key_node.value in items:
-                self.complain(f'duplicate key "{key_node.value}"', place, f"first at {items[key_node.value][2]}")
+                self.complain(
+                    f'duplicate key "{key_node.value}"', place, f"first in line {items[key_node.value][2].line}"
+                )
             else:
                 items[key_node.value] = (key_node.value, value_node, place)
         return list(items.values())
@@ -158,7 +171,7 @@ class _Decoder:
                 self.complain(f'unknown key "{key}"{_of(path)}', place, _nearest(key, list(fields)))
                 continue
             try:
-                values[key] = self.decode(value_node, fields[key].type, (*path, key))
+                values[key] = self._member(value_node, fields[key].type, (*path, key), place)
             except _Refused:
                 refused = True
         for name in (name for name, field in fields.items() if field.required and name not in values):
@@ -174,10 +187,17 @@ class _Decoder:
         for key, value_node, place in self._items(node, path, "a mapping"):
             try:
                 self._limits(key, plain(kind.key_type), place, "name")
-                result[key] = self.decode(value_node, kind.value_type, (*path, key))
+                result[key] = self._member(value_node, kind.value_type, (*path, key), place)
             except _Refused:
                 continue
         return result
+
+    def _member(self, node: yaml.Node, kind: inspect.Type, path: KeyPath, key: Place) -> Any:
+        """A mapping's value. A scalar's place is its own; a longer value is found where its key stands."""
+        value = self.decode(node, kind, path)
+        if not isinstance(node, yaml.ScalarNode):
+            self.places.put(path, key)
+        return value
 
     def _list(self, node: yaml.Node, kind: inspect.ListType, path: KeyPath) -> list[Any]:
         if not isinstance(node, yaml.SequenceNode):
