@@ -1,15 +1,20 @@
-"""The ``panorama-build`` program: doit with this project's tasks, with or without a dodo.py."""
+"""The ``panorama-build`` program: doit with this project's tasks and commands, with or without a dodo.py."""
 
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from doit.cmd_base import DodoTaskLoader, NamespaceTaskLoader
+from doit.cmd_dumpdb import DumpDB
 from doit.doit_cmd import DoitMain
 
 from panorama_build import tasks
+from panorama_build.commands import Help, Init, plain
+
+DOITS_OWN = [command for command in DoitMain.DOIT_CMDS if command is not DumpDB]  # which reads dbm alone
 
 
 class Loader(NamespaceTaskLoader):  # type: ignore[misc]
@@ -24,12 +29,26 @@ class Loader(NamespaceTaskLoader):  # type: ignore[misc]
 
 
 class Main(DoitMain):  # type: ignore[misc]
-    """doit under a name of its own."""
+    """doit under a name of its own, with commands of its own."""
 
     BIN_NAME = "panorama-build"
+    DOIT_CMDS = tuple(plain(command) for command in (*DOITS_OWN, Help, Init))  # the last of a name counts
+
+    @staticmethod
+    def print_version() -> None:
+        """Print this program's version, and doit's."""
+        print(f"panorama-build {version('panorama-build')}, doit {version('doit')}")
 
 
 def main() -> int:
     """Run the program with the process's arguments; give its exit status."""
     loader = DodoTaskLoader() if Path("dodo.py").exists() else Loader()
-    return int(Main(loader).run(sys.argv[1:]))
+    arguments = ["help"] if sys.argv[1:2] == ["--help"] else sys.argv[1:]
+    if "" in arguments:
+        sys.stderr.write("ERROR: an argument is empty (is a variable in it set?)\n")
+        return 3
+    try:
+        return Main(loader).run(arguments) or 0
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        return 130

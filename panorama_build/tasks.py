@@ -11,9 +11,11 @@ from __future__ import annotations
 import atexit
 import hashlib
 import json
+import sqlite3
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -49,19 +51,38 @@ def load(root: str | Path = ".") -> tuple[dict[str, Any], Tasks]:
         project = Project.load(Path(root))
         findings = check(project.application, project.places)
         project.state.mkdir(parents=True, exist_ok=True)
+        _remove_damaged(_database(project))
     except PanoramaError as error:
         raise InvalidDodoFile(str(error)) from None
     except OSError as error:
         raise InvalidDodoFile(f"{error.filename}: can't be written: {error.strerror}") from None
     atexit.register(project.digests.save)
-    return _configuration(project), lambda: tasks(project, findings)
+    known = list(tasks(project, findings))
+    return _configuration(project, known), lambda: (dict(task) for task in known)
 
 
-def _configuration(project: Project) -> dict[str, Any]:
+def _database(project: Project) -> Path:
+    return project.state / "doit.sqlite3"
+
+
+def _remove_damaged(database: Path) -> None:
+    """Remove doit's database where it is damaged: the store knows what was made, so each task is but looked at."""
+    try:
+        with closing(sqlite3.connect(database)) as connection:
+            sound = connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
+    except sqlite3.DatabaseError as error:
+        sound = isinstance(error, sqlite3.OperationalError)  # locked or out of reach tells nothing of its content
+    if not sound:
+        database.unlink(missing_ok=True)
+        sys.stderr.write(f"{database}: was damaged, and is removed: every task is looked at again\n")
+
+
+def _configuration(project: Project, known: list[Task]) -> dict[str, Any]:
+    names = {task["basename"] for task in known}
     return {
-        "default_tasks": [name for name in LOCAL if name in {task["basename"] for task in tasks(project, [])}],
+        "default_tasks": [name for name in LOCAL if name in names],
         "backend": "sqlite3",
-        "dep_file": str(project.state / "doit.sqlite3"),
+        "dep_file": str(_database(project)),
         "check_file_uptodate": content_checker(project.notes),
         "reporter": Reporter,
         "par_type": "thread",

@@ -1,0 +1,1 @@
+"""The files that `panorama-build init` lays out, as data."""
