@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -40,7 +41,7 @@ def _image(client: DockerClient, container: Container, lines: BuildLog) -> tuple
     """Build the image, under a name of its own so that the layers stay; one that it replaces is removed."""
     from docker.errors import APIError, ImageNotFound
 
-    tag = f"panorama-build/{container.name.lower()}:latest"
+    tag = f"panorama-build/{re.sub(r'[^a-z0-9]+', '-', container.name.lower()).strip('-')}:latest"
     try:
         before = _inspect(client, tag)["Id"]
     except ImageNotFound:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +36,8 @@ class Main(DoitMain):  # type: ignore[misc]
     @staticmethod
     def print_version() -> None:
         """Print this program's version, and doit's."""
+        from importlib.metadata import version  # costs 30 ms
+
         print(f"panorama-build {version('panorama-build')}, doit {version('doit')}")
 
 

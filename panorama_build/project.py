@@ -13,13 +13,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from panorama_build import manifest
 from panorama_build.digests import Digests
-from panorama_build.model import Application, Asset, Build, Package
+from panorama_build.model import Application, Asset, Build, Package, Source
 from panorama_build.store import Store
 from panorama_build.uptodate import Notes
 from panorama_build.yamlfile import Places
@@ -93,8 +95,13 @@ class Project:
             return self._task_of_same(asset.same_as)
         if isinstance(asset.source, Build):
             return f"container:{package.key}"
-        twins = [mine for mine in self.application.assets() if mine[1].name == asset.name and mine[1].source]
-        return f"model:{asset.name}" if len(twins) == 1 else f"model:{package.key}.{asset.name}"
+        alone = self._models[asset.name] == 1
+        return f"model:{asset.name}" if alone else f"model:{package.key}.{asset.name}"
+
+    @cached_property
+    def _models(self) -> Counter[str]:
+        """How many packages have a model of each name."""
+        return Counter(asset.name for _, asset in self.application.assets() if isinstance(asset.source, Source))
 
     def _task_of_same(self, other: tuple[str, str]) -> str:
         package = self.application.package(other[0])

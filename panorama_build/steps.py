@@ -228,7 +228,7 @@ def publish_package(project: Project, package: Package, forced: bool, say: Say) 
     """Put a package where the application is published; what is there already stays, and a receipt saves asking."""
     if not forced and is_published(project, package):
         return Outcome("unchanged", f"published before to {project.application.remote.url}")
-    to = _remote(project)
+    to = remote_of(project)
     plan = remote.plan(project.package_json(package), project.assets, to)
     receipt = remote.publish(plan, to, say)
     write_whole(project.receipt(package, to.url), receipt.to_json())
@@ -239,12 +239,17 @@ def publish_package(project: Project, package: Package, forced: bool, say: Say) 
 
 def is_published(project: Project, package: Package) -> bool:
     """Whether the receipt of the last publishing makes another needless; asks no server."""
-    to = _remote(project)
+    to = remote_of(project)
     return remote.current(project.receipt(package, to.url), project.package_json(package), to)
 
 
-def _remote(project: Project) -> remote.Remote:
-    return remote.open_remote(project.application.remote, project.root)
+def remote_of(project: Project) -> remote.Remote:
+    """Where the application is published. Raises PanoramaError where nothing can be; asks no server."""
+    try:
+        return remote.open_remote(project.application.remote, project.root)
+    except PanoramaError as error:
+        said = f"{error.where or 'an empty remote'}: {error.message}"
+        raise PanoramaError(said, where=project.places["remote",], hint=error.hint) from None
 
 
 def _asset_line(artifact: Artifact) -> str:

@@ -50,14 +50,15 @@ def load(root: str | Path = ".") -> tuple[dict[str, Any], Tasks]:
     try:
         project = Project.load(Path(root))
         findings = check(project.application, project.places)
+        steps.remote_of(project)
         project.state.mkdir(parents=True, exist_ok=True)
         _remove_damaged(_database(project))
+        known = list(tasks(project, findings))
     except PanoramaError as error:
         raise InvalidDodoFile(str(error)) from None
     except OSError as error:
         raise InvalidDodoFile(f"{error.filename}: can't be written: {error.strerror}") from None
     atexit.register(project.digests.save)
-    known = list(tasks(project, findings))
     return _configuration(project, known), lambda: (dict(task) for task in known)
 
 
@@ -121,6 +122,8 @@ def _action(step: Callable[[], steps.Outcome | None]) -> Callable[[], dict[str, 
             outcome = step()
         except PanoramaError as error:
             return TaskFailed(str(error))
+        except OSError as error:
+            return TaskFailed(f"{error.filename or 'a file'}: {error.strerror or error}")
         return {"verb": outcome.verb, "detail": outcome.detail} if outcome else {}
 
     return action

@@ -39,12 +39,21 @@ def same_size_and_mtime(app: App) -> None:
     assert path.stat().st_size == stat.st_size
 
 
+def rename_into_a_folder(app: App) -> None:
+    (app.root / SRC / "data").mkdir()
+    (app.root / SRC / "labels.csv").rename(app.root / SRC / "data/labels.csv")
+
+
 def mode(file: str, bits: int) -> Callable[[App], None]:
     return lambda app: (app.root / file).chmod(bits)
 
 
 def write(file: str, text: str) -> Callable[[App], None]:
-    return lambda app: print(text, file=(app.root / file).open("a"))
+    def change(app: App) -> None:
+        with (app.root / file).open("a") as out:
+            out.write(f"{text}\n")
+
+    return change
 
 
 def remove(*files: str) -> Callable[[App], None]:
@@ -83,13 +92,7 @@ ROWS: dict[str, tuple[Callable[[App], object], dict[str, str]]] = {
     "chmod +x": (mode(CODE, 0o755), REBUILT),
     "an ignored file": (write(f"{SRC}/junk.pyc", "junk"), {}),
     ".dockerignore itself": (write("packages/people_counter/.dockerignore", "*.tmp"), {CONTAINER: "built"}),
-    "a file renamed across folders": (
-        lambda app: [
-            (app.root / SRC / "data").mkdir(),
-            (app.root / SRC / "labels.csv").rename(app.root / SRC / "data/labels.csv"),
-        ],
-        REBUILT,
-    ),
+    "a file renamed across folders": (rename_into_a_folder, REBUILT),
     "an empty folder added": (lambda app: (app.root / SRC / "empty").mkdir(), REBUILT),
     "a symbolic link added": (lambda app: (app.root / SRC / "link").symlink_to("labels.csv"), REBUILT),
     "the Dockerfile, in a comment": (write("packages/people_counter/Dockerfile", "# a word"), {CONTAINER: "built"}),

@@ -450,7 +450,9 @@ def test_many_threads_put_one_key(tmp_path: Path) -> None:
 
 
 def test_a_path_is_taken_from_the_project(tmp_path: Path) -> None:
-    assert open_remote(Address("../out"), tmp_path / "app").url == (tmp_path / "out").as_uri()
+    remote = open_remote(Address("../out"), tmp_path / "app")
+    assert isinstance(remote, DirectoryRemote)
+    assert (remote.root, remote.url) == (tmp_path / "out", "../out"), "its identity moves with the project"
     assert open_remote(Address((tmp_path / "out").as_uri()), Path("/")).url == (tmp_path / "out").as_uri()
     assert isinstance(open_remote(Address("s3://bucket/prefix"), tmp_path), S3Remote)
 

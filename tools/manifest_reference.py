@@ -1,0 +1,106 @@
+"""Write docs/manifest.md, the reference of panorama.yaml, from the vocabulary itself.
+
+python tools/manifest_reference.py > docs/manifest.md
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from msgspec import NODEFAULT, UNSET, inspect
+
+from panorama_build.vocabulary import Manifest
+
+HEAD = """\
+# panorama.yaml
+
+Every key, from the vocabulary itself (`tools/manifest_reference.py` writes this page, a test keeps it true). A whole
+manifest by example is in the [README](../README.md).
+
+Three states of a key: left out, it takes its default; `null`, where that is allowed, it is absent from the generated
+document; otherwise it is as written. `extra` passes members through that have no word here.
+"""
+
+
+def structs(kind: inspect.Type, seen: dict[str, inspect.StructType]) -> None:
+    """Collect every mapping that ``kind`` can hold, in the order in which a reader meets them."""
+    if isinstance(kind, inspect.StructType) and kind.cls.__name__ not in seen:
+        seen[kind.cls.__name__] = kind
+        for field in kind.fields:
+            structs(field.type, seen)
+    for attribute in ("type", "types", "item_type", "value_type"):
+        inner = getattr(kind, attribute, ())
+        for each in inner if isinstance(inner, tuple) else (inner,):
+            if isinstance(each, inspect.Type):
+                structs(each, seen)
+
+
+def describe(kind: inspect.Type) -> str:
+    """A type as a person reads it."""
+    if isinstance(kind, inspect.Metadata):
+        return describe(kind.type)
+    if isinstance(kind, inspect.UnionType):
+        return " or ".join(dict.fromkeys(describe(each) for each in kind.types))
+    if isinstance(kind, inspect.StructType):
+        return f"[{title(kind)}](#{title(kind).lower().replace(' ', '-')})"
+    if isinstance(kind, inspect.DictType):
+        return f"mapping of {describe(kind.value_type)}"
+    if isinstance(kind, inspect.ListType):
+        return f"list of {describe(kind.item_type)}"
+    if isinstance(kind, inspect.LiteralType):
+        return " or ".join(f"`{value}`" for value in kind.values)
+    names: dict[type, str] = {
+        inspect.StrType: "text",
+        inspect.IntType: "whole number",
+        inspect.FloatType: "number",
+        inspect.BoolType: "`true` or `false`",
+        inspect.NoneType: "`null`",
+        inspect.AnyType: "anything",
+    }
+    return names[type(kind)]
+
+
+def title(kind: inspect.StructType) -> str:
+    """The heading of a mapping: its class's docstring up to the first comma or period."""
+    return (kind.cls.__doc__ or kind.cls.__name__).strip().split("\n")[0].rstrip(".").split(",")[0].split(":")[0]
+
+
+def default(field: inspect.Field) -> str:
+    """A key's default."""
+    if field.required:
+        return "required"
+    value: Any = field.default
+    if value is NODEFAULT or value is UNSET or value is None:
+        return ""
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def meaning(kind: inspect.Type) -> str:
+    """What the vocabulary says of a key."""
+    schema = kind.extra_json_schema if isinstance(kind, inspect.Metadata) else None
+    return str((schema or {}).get("description", ""))
+
+
+def page() -> Iterator[str]:
+    """The lines of the page."""
+    yield HEAD
+    seen: dict[str, inspect.StructType] = {}
+    structs(inspect.type_info(Manifest), seen)
+    for kind in seen.values():
+        yield f"## {title(kind)}\n"
+        yield f"{' '.join((kind.cls.__doc__ or '').split())}\n"
+        yield "| key | type | default | meaning |\n|---|---|---|---|"
+        for field in kind.fields:
+            cells = (f"`{field.encode_name}`", describe(field.type), default(field), meaning(field.type))
+            yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+        yield ""
+
+
+def main() -> None:
+    """Print the page."""
+    print("\n".join(page()).rstrip())
+
+
+if __name__ == "__main__":
+    main()
