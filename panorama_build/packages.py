@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,6 +30,11 @@ _GPU = {
     "type": "hardware_access",
     "inferenceAccelerators": [{"deviceType": "nvhost_gpu", "sharedResourcePolicy": {"policy": "allow_all"}}],
 }
+_BOOLEANS = {"true": True, "false": False}
+_NUMBERS = {
+    "int32": re.compile(r"[-+]?[0-9]+"),
+    "float32": re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?"),
+}
 _VIDEO_IN = (Port(name="video_in", type="media"),)
 _VIDEO_OUT = (Port(name="video_out", type="media"),)
 
@@ -43,11 +49,12 @@ def expand_address(location: str | words.Location) -> Address:
 def expand_package(key: str, package: words.PackageWords) -> Package:
     """The package declared under ``key``."""
     container = _container(key, package)
+    alone = container is None and len(package.models) == 1
     camera = [_system("rtsp_camera", "source/video/camera/rtsp/source_rtsp")] if package.camera else []
     sink = [_system("sink_hdmi", "sink/video/hdmi/sink_hdmi")] if package.sink else []
     assets = (
         *([container] if container else []),
-        *(_model(name, model, len(package.models) == 1) for name, model in package.models.items()),
+        *(_model(name, model, alone) for name, model in package.models.items()),
         *camera,
         *sink,
         *(_system(name, uri) for name, uri in package.system.items()),
@@ -224,10 +231,19 @@ def _port(name: str, port: str | words.PortWords) -> Port:
         name=name,
         type=port.type,
         description=port.description,
-        default=port.default,
+        default=_default(port.type, port.default),
         max_connections=port.max_connections,
         extra=port.extra,
     )
+
+
+def _default(kind: str, text: str | None) -> bool | float | str | None:
+    """A port's default as a value of the port's type; what can't be one stays as it is written."""
+    if kind == "boolean" and text in _BOOLEANS:
+        return _BOOLEANS[text]
+    if text is not None and kind in _NUMBERS and _NUMBERS[kind].fullmatch(text):
+        return float(text) if set(text) & set(".eE") else int(text)
+    return text
 
 
 def _inbound(ports: list[int | words.InboundPortWords] | None) -> tuple[InboundPort, ...] | None:

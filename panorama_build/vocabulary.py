@@ -16,10 +16,13 @@ NodeName: TypeAlias = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]+$", min_lengt
 PortName: TypeAlias = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_]+$", min_length=1, max_length=50)]
 Version: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9]+\.[0-9]+$", max_length=255)]
 Text: TypeAlias = Annotated[str, Meta(max_length=255)]
+Label: TypeAlias = Annotated[str, Meta(min_length=1, max_length=255)]
 Sha256: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 PortNumber: TypeAlias = Annotated[int, Meta(ge=1, le=65535)]
 PortType: TypeAlias = Literal["boolean", "float32", "int32", "string", "media"]
 Number: TypeAlias = int | float
+TensorType: TypeAlias = Literal["int8", "uint8", "int16", "uint16", "int32", "uint32", "float16", "float32", "float64"]
+FrameworkVersion: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9]+\.[A-Za-z0-9.]+$", min_length=3, max_length=10)]
 Account: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9a-z_]{1,12}$")]
 EntryList: TypeAlias = Annotated[list[str], Meta(min_length=1)]
 Extra: TypeAlias = dict[str, Any]
@@ -69,7 +72,7 @@ class Input(Words, kw_only=True):
     """An input of a model."""
 
     shape: list[int]
-    type: str | None = None
+    type: TensorType | None = None
 
 
 class ModelWords(Words, kw_only=True):
@@ -78,8 +81,8 @@ class ModelWords(Words, kw_only=True):
     source: Annotated[str | Location | None, Meta(description="A path, https:// or s3:// of the raw model.")] = None
     sha256: Annotated[Sha256 | None, Meta(description="The pin: the archive must have this digest.")] = None
     framework: Annotated[str | UnsetType, Meta(description="PYTORCH, TENSORFLOW or MXNET.")] = UNSET
-    framework_version: str | None = None
-    precision: Annotated[str | None, Meta(description="FP32 or FP16.")] = None
+    framework_version: FrameworkVersion | None = None
+    precision: Literal["FP32", "FP16"] | None = None
     inputs: Annotated[dict[str, list[int] | Input], Meta(description="Each input's shape.")] = {}
     descriptor: Annotated[str | None, Meta(description="File name of the descriptor.")] = None
     requirements: list[Any] | None = None
@@ -93,7 +96,7 @@ class PortWords(Words, kw_only=True):
 
     type: PortType
     description: Text | None = None
-    default: Any = None
+    default: Annotated[str | None, Meta(description="A value of the port's type.")] = None
     max_connections: Annotated[int, Meta(ge=0)] | None = None
 
 
@@ -152,7 +155,7 @@ class PackageWords(Words, kw_only=True):
         list[PortNumber | InboundPortWords] | None, Meta(description="TCP ports that the container listens on.")
     ] = None
     interfaces: Annotated[
-        dict[str, InterfaceWords] | None, Meta(description="All interfaces in full, in place of the derived ones.")
+        dict[NodeName, InterfaceWords] | None, Meta(description="All interfaces in full, in place of the derived ones.")
     ] = None
     descriptors: Annotated[dict[str, Any], Meta(description="Further descriptor files, as JSON.")] = {}
 
@@ -161,8 +164,8 @@ class NodeWords(Words, kw_only=True):
     """A node with more than an interface."""
 
     interface: Annotated[str | None, Meta(description="package, package.asset or package.interface")] = None
-    camera: Annotated[str | UnsetType | None, Meta(description="An abstract camera with this title.")] = UNSET
-    hdmi: Annotated[str | UnsetType | None, Meta(description="The appliance's screen, with this title.")] = UNSET
+    camera: Annotated[Label | UnsetType | None, Meta(description="An abstract camera with this title.")] = UNSET
+    hdmi: Annotated[Label | UnsetType | None, Meta(description="The appliance's screen, with this title.")] = UNSET
     boolean: bool | UnsetType | None = UNSET
     float32: Number | UnsetType | None = UNSET
     int32: int | UnsetType | None = UNSET
@@ -170,10 +173,10 @@ class NodeWords(Words, kw_only=True):
     overridable: bool | UnsetType | None = UNSET
     override_mandatory: bool | None = None
     launch: Literal["onDemand", "onAppStart", "onSignal"] | UnsetType | None = UNSET
-    title: Text | None = None
-    description: Text | None = None
-    constraint_text: Text | None = None
-    constraint_regex: Text | None = None
+    title: Label | None = None
+    description: Label | None = None
+    constraint_text: Label | None = None
+    constraint_regex: Label | None = None
     decorator: Annotated[Extra, Meta(description="Further members of the decorator.")] = {}
 
 
@@ -183,8 +186,8 @@ class RouteWords(Words, kw_only=True):
     node: str
     container_port: PortNumber
     host_port: int | None = None
-    title: Text | None = None
-    description: Text | None = None
+    title: Label | None = None
+    description: Label | None = None
 
 
 class Requirement(Words, kw_only=True):
