@@ -7,7 +7,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from panorama_build import context
 from panorama_build.buildlog import BuildLog
@@ -22,26 +22,27 @@ if TYPE_CHECKING:
 
 @contextmanager
 def root_file_system(
-    client: DockerClient, container: Container, lines: BuildLog
+    _client: DockerClient, container: Container, lines: BuildLog
 ) -> Iterator[tuple[Iterator[bytes], dict[str, str]]]:
     """The tar of the built root file system, and the digests of what was sent, complete once the tar is.
 
     Raises PanoramaError if the build fails.
     """
-    environment = {**os.environ, "DOCKER_HOST": _url(client)}
     # With it BuildKit gives every file that time, and .pyc files no longer fit their sources; the archive clamps.
-    environment.pop("SOURCE_DATE_EPOCH", None)
+    environment = {name: value for name, value in os.environ.items() if name != "SOURCE_DATE_EPOCH"}
     pipe = subprocess.PIPE
     process = subprocess.Popen(_buildx(container), stdin=pipe, stdout=pipe, stderr=pipe, env=environment)
     assert process.stdin and process.stdout and process.stderr
     sender = Sender(container, process.stdin)
     reader = threading.Thread(target=lines.read, args=(process.stderr,))
     reader.start()
+    tar = _Tar(process.stdout)
     try:
         try:
-            yield iter(lambda: process.stdout.read(BUFFER), b""), sender.sent  # type: ignore[union-attr]
+            yield iter(tar), sender.sent
         except PanoramaError:
-            _finish(process, sender, reader, lines)
+            if tar.ended:
+                _finish(process, sender, reader, lines)
             raise
         _finish(process, sender, reader, lines)
     finally:
@@ -50,6 +51,19 @@ def root_file_system(
         sender.join()
         reader.join()
         process.wait()
+
+
+class _Tar:
+    """The chunks of a stream; ``ended`` tells whether all were read, so that what follows is the build's doing."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self.stream = stream
+        self.ended = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        while chunk := self.stream.read(BUFFER):
+            yield chunk
+        self.ended = True
 
 
 def _finish(process: subprocess.Popen[bytes], sender: Sender, reader: threading.Thread, lines: BuildLog) -> None:
@@ -73,8 +87,3 @@ def _buildx(container: Container) -> list[str]:
         *("docker", "buildx", "build", f"--platform={container.platform}", f"--file={context.DOCKERFILE}"),
         *("--progress=plain", "--provenance=false", "--output=type=tar,dest=-", *options, "-"),
     ]
-
-
-def _url(client: DockerClient) -> str:
-    url = str(client.api.base_url)
-    return os.environ.get("DOCKER_HOST") or (url.replace("http+unix://", "unix://") if "unix" in url else url)

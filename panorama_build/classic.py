@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from panorama_build import context, machines
 from panorama_build.buildlog import BuildLog
 from panorama_build.container import Container
+from panorama_build.errors import PanoramaError
 from panorama_build.files import BUFFER
 from panorama_build.sender import Sender
 
@@ -47,17 +48,19 @@ def _image(client: DockerClient, container: Container, lines: BuildLog) -> tuple
     except ImageNotFound:
         before = None
     reading, writing = os.pipe()
-    sender = Sender(container, os.fdopen(writing, "wb"))
+    sender, built, failure = Sender(container, os.fdopen(writing, "wb")), "", None
     try:
         with os.fdopen(reading, "rb") as pipe:
             built = _build(client, container, tag, iter(lambda: pipe.read(BUFFER), b""), lines)
     except APIError as error:
         lines.write(str(error.explanation or error))
-        raise lines.failure() from None
+        failure = lines.failure()
+    except PanoramaError as error:
+        failure = error
     finally:
         sender.join()
-    if sender.error:
-        raise sender.error
+    if cause := sender.error or failure:
+        raise cause
     if before and before != built:
         with suppress(APIError):
             client.api.remove_image(before)

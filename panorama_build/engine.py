@@ -47,12 +47,12 @@ def connect() -> DockerClient:
     import docker
     from docker.errors import DockerException
 
-    host = os.environ.get("DOCKER_HOST") or _context_host()
+    host = None if os.environ.get("DOCKER_HOST") else _context_host()
     try:
-        client = docker.DockerClient(base_url=host, timeout=TIMEOUT) if _is_plain(host) else docker.from_env()
+        client = docker.DockerClient(host, timeout=TIMEOUT) if host else docker.from_env(timeout=TIMEOUT)
         client.ping()
     except (DockerException, OSError) as error:
-        raise _no_engine(error, host or "unix:///var/run/docker.sock") from None
+        raise _no_engine(error, host or os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock") from None
     return client
 
 
@@ -61,11 +61,6 @@ def has_buildkit() -> bool:
     if not shutil.which("docker"):
         return False
     return subprocess.run(["docker", "buildx", "version"], capture_output=True, check=False).returncode == 0
-
-
-def _is_plain(host: str | None) -> bool:
-    """Whether a host is a socket; TLS and SSH need what docker-py reads from the environment."""
-    return host is not None and host.startswith("unix://")
 
 
 def _context_host() -> str | None:

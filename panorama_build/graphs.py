@@ -35,8 +35,8 @@ T = TypeVar("T")
 class Names:
     """Turns the short names of graphs into those of documents, knowing the packages."""
 
-    def __init__(self, application: str, packages: Mapping[str, Package]) -> None:
-        self.application = application
+    def __init__(self, folder: str, packages: Mapping[str, Package]) -> None:
+        self.folder = folder
         self.packages = packages
 
     def graph(self, file: str, graph: words.GraphWords) -> Graph:
@@ -76,9 +76,9 @@ class Names:
             extra=override.extra,
         )
 
-    def file(self, file: str, folder: str | None) -> PurePosixPath:
+    def file(self, file: str, own: str | None) -> PurePosixPath:
         """Where a graph or override lies below the application root; a bare file name is one of the graph's folder."""
-        return PurePosixPath(file) if "/" in file else PurePosixPath("graphs", folder or self.application, file)
+        return PurePosixPath(file) if "/" in file else PurePosixPath("graphs", own or self.folder, file)
 
     def nodes(self, nodes: words.Nodes) -> tuple[Node, ...]:
         """The nodes, in order."""

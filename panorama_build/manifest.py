@@ -9,7 +9,7 @@ from pathlib import Path
 from panorama_build import vocabulary as words
 from panorama_build.graphs import Names
 from panorama_build.model import PLACEHOLDER_ACCOUNT, Application
-from panorama_build.packages import expand_address, expand_package
+from panorama_build.packages import expand_address, expand_packages
 from panorama_build.yamlfile import Places, read
 
 FILE = "panorama.yaml"
@@ -28,8 +28,9 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> tuple[Applicati
 
 def expand(manifest: words.Manifest, environ: Mapping[str, str]) -> Application:
     """The application that a manifest stands for."""
-    packages = tuple(expand_package(key, package) for key, package in manifest.packages.items())
-    names = Names(manifest.application, {package.key: package for package in packages})
+    packages = expand_packages(manifest.packages)
+    folder = manifest.graph.name if manifest.graph and manifest.graph.name else manifest.application
+    names = Names(folder, {package.key: package for package in packages})
     graphs = {} if manifest.graph is None else {"graph.json": manifest.graph}
     return Application(
         name=manifest.application,

@@ -8,7 +8,7 @@ that pass through untouched.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, TypeAlias
 
@@ -316,21 +316,6 @@ class Application:
     packages: tuple[Package, ...]
     graphs: tuple[Graph, ...]
     overrides: tuple[Override, ...]
-
-    def __post_init__(self) -> None:
-        # A model comes with its descriptor, to whichever package takes it.
-        object.__setattr__(self, "packages", tuple(self._described(package) for package in self.packages))
-
-    def _described(self, package: Package) -> Package:
-        return replace(package, assets=tuple(self._borrowed(package, asset) for asset in package.assets))
-
-    def _borrowed(self, package: Package, asset: Asset) -> Asset:
-        owner = self.package(asset.same_as[0]) if asset.same_as else None
-        lent = owner.asset(asset.same_as[1]) if owner and asset.same_as else None
-        if lent is None or not isinstance(lent.descriptor, ModelDescriptor):
-            return asset
-        file = "descriptor.json" if len(package.assets) == 1 else f"descriptor_{asset.name}.json"
-        return replace(asset, descriptor=replace(lent.descriptor, file=file))
 
     def package(self, key: str) -> Package | None:
         """The package declared under ``key``."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from msgspec import UnsetType
@@ -46,8 +47,27 @@ def expand_address(location: str | words.Location) -> Address:
     return Address(location.url, location.endpoint, location.region, location.profile)
 
 
-def expand_package(key: str, package: words.PackageWords) -> Package:
-    """The package declared under ``key``."""
+def expand_packages(declared: Mapping[str, words.PackageWords]) -> tuple[Package, ...]:
+    """The packages of a manifest, in its order."""
+    packages = {key: _package(key, package) for key, package in declared.items()}
+    return tuple(_with_lent(package, packages) for package in packages.values())
+
+
+def _with_lent(package: Package, packages: Mapping[str, Package]) -> Package:
+    """A package whose models that are another package's have come with their descriptors."""
+    return replace(package, assets=tuple(_lent(package, asset, packages) for asset in package.assets))
+
+
+def _lent(package: Package, asset: Asset, packages: Mapping[str, Package]) -> Asset:
+    owner = packages.get(asset.same_as[0]) if asset.same_as else None
+    original = owner.asset(asset.same_as[1]) if owner and asset.same_as else None
+    if original is None or not isinstance(original.descriptor, ModelDescriptor):
+        return asset
+    file = "descriptor.json" if len(package.assets) == 1 else f"descriptor_{asset.name}.json"
+    return replace(asset, descriptor=replace(original.descriptor, file=file))
+
+
+def _package(key: str, package: words.PackageWords) -> Package:
     container = _container(key, package)
     alone = container is None and len(package.models) == 1
     camera = [_system("rtsp_camera", "source/video/camera/rtsp/source_rtsp")] if package.camera else []
