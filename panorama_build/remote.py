@@ -1,29 +1,15 @@
-"""What a package still needs at a remote, and the work that brings it there.
-
-A remote is a directory or S3; both hold the layout that the Panorama store had:
-
-    binaries/<sha256>.tar.gz | <sha256>.json          shared by all packages, named by their bytes
-    manifests/<package>/<version>/<patch>.json        package.json, named by its bytes, put last
-
-So a manifest that is there promises that everything it names is there too.
-"""
+"""Where packages are published: a directory or S3, in the layout that the Panorama store had."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-import re
-import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 from urllib.parse import unquote, urlencode, urlsplit
 
 from panorama_build.address import Address, parse_s3_url, public_url
@@ -31,17 +17,7 @@ from panorama_build.aws import Bucket
 from panorama_build.errors import PanoramaError
 from panorama_build.fetch import read, save
 
-MAX_PACKAGE_JSON = 1 << 20
 STALE_SECONDS = 3600
-
-# The intersection of what the published schemas and the service's API allowed.
-_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
-_VERSION = re.compile(r"(?=.{1,255}\Z)[0-9]+\.[0-9]+")
-_ASSET_URI = re.compile(r"([0-9a-f]{64})\.tar\.gz")
-_DESCRIPTOR_URI = re.compile(r"([0-9a-f]{64})\.json")
-
-# What reading a JSON document that is not the one expected may raise.
-_MISSHAPEN = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 
 
 class Remote(Protocol):
@@ -64,57 +40,6 @@ class Remote(Protocol):
         """Whether keys that were there once are there still, as far as can be seen without a request."""
 
 
-@dataclass(frozen=True)
-class Step:
-    """One file that a package needs at its remote."""
-
-    key: str
-    path: Path
-    sha256: str
-    size: int
-    present: bool
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The steps that publish a package version: binaries first, package.json last."""
-
-    remote: str
-    package: str
-    version: str
-    patch: str
-    steps: tuple[Step, ...]
-
-    @property
-    def pending(self) -> tuple[Step, ...]:
-        """The steps that are work."""
-        return tuple(step for step in self.steps if not step.present)
-
-
-@dataclass(frozen=True)
-class Receipt:
-    """What publishing a package version left: ``files`` are all keys with their sizes, ``uploaded`` the new ones."""
-
-    remote: str
-    package: str
-    version: str
-    patch: str
-    uploaded: tuple[str, ...]
-    files: Mapping[str, int]
-
-    def to_json(self) -> bytes:
-        """The receipt as a JSON document."""
-        return (json.dumps(asdict(self), indent=2) + "\n").encode()
-
-    @classmethod
-    def from_json(cls, document: bytes) -> Receipt:
-        """The receipt that ``to_json`` wrote; raises ValueError, KeyError or TypeError for anything else."""
-        fields = json.loads(document)
-        texts = {name: str(fields[name]) for name in ("remote", "package", "version", "patch")}
-        files = {str(key): int(size) for key, size in dict(fields["files"]).items()}
-        return cls(**texts, uploaded=tuple(map(str, fields["uploaded"])), files=files)
-
-
 def open_remote(address: Address, project_root: Path) -> Remote:
     """The remote at ``address``: ``s3://bucket/prefix``, ``file://``, or a path relative to ``project_root``.
 
@@ -130,50 +55,6 @@ def open_remote(address: Address, project_root: Path) -> Remote:
         raise PanoramaError("nothing can be published there", where=where, hint="use a directory or s3://BUCKET/PREFIX")
     path = Path(address.url).expanduser()
     return DirectoryRemote(project_root / path, None if path.is_absolute() else path.as_posix())
-
-
-def plan(package_json: Path, assets: Path, remote: Remote) -> Plan:
-    """Compare a package with ``remote``; reads only.
-
-    ``assets`` is the directory with the files that package.json names. Raises PanoramaError when package.json is not
-    fit to be published, when files are missing (all are named), or when the remote cannot answer.
-    """
-    document = _read_package_json(package_json)
-    package = _Package.parse(document, str(package_json))
-    patch = hashlib.sha256(document).hexdigest()
-    _require(package, assets)
-    files = [(f"binaries/{name}", assets / name, sha256) for name, sha256 in package.files.items()]
-    files.append((f"manifests/{package.name}/{package.version}/{patch}.json", package_json, patch))
-    with ThreadPoolExecutor(8) as pool:
-        steps = tuple(pool.map(partial(_step, remote), *zip(*files, strict=True)))
-    return Plan(remote.url, package.name, package.version, patch, steps)
-
-
-def publish(plan: Plan, remote: Remote, say: Callable[[str], None]) -> Receipt:
-    """Perform what is pending in ``plan``, in its order; ``say`` gets a line before each upload.
-
-    Raises PanoramaError at the first step that fails: the steps behind it, package.json among them, are not begun.
-    Safe beside other runs and threads that publish the same files; within a process each goes up once.
-    """
-    if plan.remote != remote.url:
-        raise ValueError(f"a plan for {plan.remote}, performed at {remote.url}")
-    uploaded = tuple(step.key for step in plan.pending if _perform(step, remote, say))
-    files = {step.key: step.size for step in plan.steps}
-    return Receipt(plan.remote, plan.package, plan.version, plan.patch, uploaded, files)
-
-
-def current(receipt: Path, package_json: Path, remote: Remote) -> bool:
-    """Whether the receipt in file ``receipt`` makes publishing needless; without a request, and without an error.
-
-    True when it is of this remote and of these very bytes of package.json, whose name for each asset is the asset's
-    digest; a directory remote must also still have all files in their sizes.
-    """
-    try:
-        known = Receipt.from_json(receipt.read_bytes())
-        patch = hashlib.sha256(package_json.read_bytes()).hexdigest()
-    except (OSError, *_MISSHAPEN):
-        return False
-    return (known.remote, known.patch) == (remote.url, patch) and remote.still_holds(known.files)
 
 
 class DirectoryRemote:
@@ -195,7 +76,7 @@ class DirectoryRemote:
     def holds(self, key: str, sha256: str, size: int, path: Path) -> bool:
         """Whether the file is there with this size and these bytes, which are read."""
         target = self.root / key
-        with _told(target):
+        with told(target):
             try:
                 if target.stat().st_size != size:
                     return False
@@ -206,7 +87,7 @@ class DirectoryRemote:
     def put(self, key: str, path: Path, sha256: str, size: int) -> bool:
         """Copy the file beside its target, check the bytes of the copy, and rename it; False when it was there."""
         target = self.root / key
-        with _told(target):
+        with told(target):
             if target.exists():
                 self._verify_taken(key, sha256, size, path)
                 return False
@@ -262,91 +143,6 @@ class S3Remote:
         return f"{self.prefix}/{key}" if self.prefix else key
 
 
-@dataclass(frozen=True)
-class _Package:
-    """What publishing needs of package.json: ``files`` are the names of its assets with their digests, in order."""
-
-    name: str
-    version: str
-    files: Mapping[str, str]
-
-    @classmethod
-    def parse(cls, document: bytes, where: str) -> _Package:
-        """Read and check package.json: no name in it may lead a key astray."""
-        try:
-            node = json.loads(document)["nodePackage"]
-            name, version = _matched(_NAME, node["name"]), _matched(_VERSION, node["version"])
-            implementations = [each for asset in node.get("assets", []) for each in asset["implementations"]]
-            files = dict(pair for each in implementations for pair in _files(each, where, name))
-        except _MISSHAPEN as error:
-            said = f"has no {error}" if isinstance(error, KeyError) else str(error)
-            message = f"not a package.json that can be published: {said}"
-            raise PanoramaError(message, where=where, hint="generate it again") from error
-        return cls(name, version, files)
-
-
-def _files(implementation: Mapping[str, Any], where: str, package: str) -> Iterator[tuple[str, str]]:
-    """The files of an implementation with their digests; one of type ``system`` has none."""
-    if implementation["type"] == "system":
-        return
-    uris = [(_ASSET_URI, implementation["assetUri"])]
-    if "descriptorUri" in implementation:
-        uris.append((_DESCRIPTOR_URI, implementation["descriptorUri"]))
-    for pattern, uri in uris:
-        match = pattern.fullmatch(uri)
-        if not match:
-            message = f'"{uri!s:.80}" is not the name of a built asset'
-            raise PanoramaError(message, where=where, hint=f"doit run package:{package}")
-        yield uri, match[1]
-
-
-def _matched(pattern: re.Pattern[str], text: str) -> str:
-    if not pattern.fullmatch(text):
-        raise ValueError(f"{text!r:.80} is not a name or version that Panorama allows")
-    return text
-
-
-def _read_package_json(path: Path) -> bytes:
-    with _told(path), path.open("rb") as file:
-        document = file.read(MAX_PACKAGE_JSON + 1)
-    if len(document) > MAX_PACKAGE_JSON:
-        message = f"larger than {MAX_PACKAGE_JSON:,} bytes, which no package.json is"
-        raise PanoramaError(message, where=str(path), hint="generate it again")
-    return document
-
-
-def _require(package: _Package, assets: Path) -> None:
-    missing = [name for name in package.files if not (assets / name).is_file()]
-    if missing:
-        raise PanoramaError(
-            f"{_count(missing)} of package {package.name} not built: {', '.join(missing)}",
-            where=str(assets),
-            hint=f"doit run package:{package.name}",
-        )
-
-
-def _count(names: list[str]) -> str:
-    return "1 file" if len(names) == 1 else f"{len(names)} files"
-
-
-def _step(remote: Remote, key: str, path: Path, sha256: str) -> Step:
-    with _told(path):
-        size = path.stat().st_size
-    return Step(key, path, sha256, size, remote.holds(key, sha256, size, path))
-
-
-_turns: dict[tuple[str, str], threading.Lock] = {}
-
-
-def _perform(step: Step, remote: Remote, say: Callable[[str], None]) -> bool:
-    """Upload the file of ``step``, unless another thread or run did so since the plan was made."""
-    with _turns.setdefault((remote.url, step.key), threading.Lock()):
-        if remote.holds(step.key, step.sha256, step.size, step.path):
-            return False
-        say(f"upload {step.key} ({step.size:,} bytes)")
-        return remote.put(step.key, step.path, step.sha256, step.size)
-
-
 @contextmanager
 def _temporary(target: Path) -> Iterator[Path]:
     """A new name beside ``target`` that is gone afterwards, together with those that killed runs left there."""
@@ -391,7 +187,8 @@ def _sha256(pieces: Iterator[bytes]) -> str:
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def told(path: Path) -> Iterator[None]:
+    """Raise what goes wrong with a file as a PanoramaError."""
     try:
         yield
     except OSError as error:

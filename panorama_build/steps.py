@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from panorama_build import documents, engine, fetch, remote
+from panorama_build import documents, engine, fetch, publication, remote
 from panorama_build.address import Address
 from panorama_build.container import Container, look
 from panorama_build.documents import Uris, canonical
@@ -167,7 +167,8 @@ def declared(package: Package) -> Json:
     """What the manifest alone says of a package: its documents, but for the names of built assets."""
     descriptors = [asset.descriptor for asset in package.assets if asset.descriptor]
     files = [(each.file, documents.descriptor_document(each)) for each in (*descriptors, *package.descriptors)]
-    return [documents.package_document(package, {}), files]
+    made = {asset.name: Uris("", None) for asset in package.assets if asset.source or asset.same_as}
+    return [documents.package_document(package, made), files]
 
 
 def package_outputs(project: Project, package: Package) -> list[Path]:
@@ -193,11 +194,12 @@ def _artifact(project: Project, package: Package, asset: Asset) -> Artifact:
 
 
 def graph_files(project: Project) -> dict[Path, bytes]:
-    """Every graph and overrides document of the application with its bytes."""
+    """Every graph and overrides document of the application with its bytes, and those that pass through."""
     application = project.application
     graphs = {graph.file: documents.graph_document(graph, application.account) for graph in application.graphs}
     overrides = {each.file: documents.override_document(each, application.account) for each in application.overrides}
-    return {project.build / file: canonical(document) for file, document in {**graphs, **overrides}.items()}
+    files = {**graphs, **overrides, **application.documents}
+    return {project.build / file: canonical(document) for file, document in files.items()}
 
 
 def write_graphs(project: Project) -> Outcome:
@@ -215,6 +217,7 @@ def write_graphs(project: Project) -> Outcome:
 def _remove_undeclared(project: Project) -> list[str]:
     """panorama-cli packages whatever folder lies in packages/, so what is no longer declared has to go."""
     declared = {project.package_folder(package) for package in project.application.packages}
+    declared |= {(project.build / file).parent for file in project.application.documents}
     folders = [folder for folder in (project.build / "packages").iterdir() if folder not in declared]
     for folder in folders:
         shutil.rmtree(folder)
@@ -229,8 +232,8 @@ def publish_package(project: Project, package: Package, forced: bool, say: Say) 
     if not forced and is_published(project, package):
         return Outcome("unchanged", f"published before to {project.application.remote.url}")
     to = remote_of(project)
-    plan = remote.plan(project.package_json(package), project.assets, to)
-    receipt = remote.publish(plan, to, say)
+    plan = publication.plan(project.package_json(package), project.assets, to)
+    receipt = publication.publish(plan, to, say)
     write_whole(project.receipt(package, to.url), receipt.to_json())
     count = len(receipt.uploaded)
     detail = f"{count} uploaded, {len(plan.steps) - count} there already; {to.url}"
@@ -240,7 +243,7 @@ def publish_package(project: Project, package: Package, forced: bool, say: Say) 
 def is_published(project: Project, package: Package) -> bool:
     """Whether the receipt of the last publishing makes another needless; asks no server."""
     to = remote_of(project)
-    return remote.current(project.receipt(package, to.url), project.package_json(package), to)
+    return publication.current(project.receipt(package, to.url), project.package_json(package), to)
 
 
 def remote_of(project: Project) -> remote.Remote:
