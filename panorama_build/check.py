@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from panorama_build.errors import PanoramaError, PanoramaErrors
-from panorama_build.model import Application, Edge, Graph, Interface, InterfaceName, Node, Package, Port, Route
+from panorama_build.model import (
+    Application,
+    Edge,
+    Graph,
+    Interface,
+    InterfaceName,
+    Node,
+    Package,
+    PackageName,
+    Port,
+    Route,
+)
 from panorama_build.yamlfile import KeyPath, Places
 
 HOST_PORTS = range(8000, 9001)  # that the developer guide allows
+NODE_NAME = re.compile("[a-zA-Z0-9_-]{1,128}")
+REQUIREMENTS = ("type", "inferenceAccelerators", "minVersion", "maxVersion", "name")
 
 
 @dataclass(frozen=True)
@@ -39,14 +53,18 @@ def _located(finding: Finding, places: Places) -> PanoramaError:
 def _findings(application: Application) -> Iterator[Finding]:
     for package in application.packages:
         yield from _package(application, package)
+        yield from _requirements(package)
     for graph in application.graphs:
         yield from _graph(application, graph, _path_of(graph))
     yield from _overrides(application)
     yield from _unused(application)
+    for file in application.documents:
+        message = f'"{file}" has no words here: it is passed through, and nothing in it is checked'
+        yield Finding(("documents", str(file)), message, warning=True)
 
 
 def _path_of(graph: Graph) -> KeyPath:
-    return ("graph",) if graph.file.name == "graph.json" else ("graphs", graph.file.name)
+    return ("graph",) if graph.key is None else ("graphs", graph.key)
 
 
 def _nearest(word: str, words: Iterable[str]) -> str | None:
@@ -68,12 +86,23 @@ def _package(application: Application, package: Package) -> Iterator[Finding]:
             yield Finding((*path, "interfaces", interface.name, "asset"), message, _nearest(interface.asset, names))
     for asset in package.assets:
         if asset.type == "model" and not asset.source and not asset.same_as and asset.uri is None:
-            yield Finding((*path, "models", asset.name), f'model "{asset.name}" has no source', "add `source: PATH`")
+            message = f'model "{asset.name}" has no source, and package.json leaves it out'
+            yield Finding((*path, "models", asset.name), message, "add `source: PATH`", warning=True)
         if asset.same_as:
             yield from _same(application, package, asset.name, asset.same_as)
         if asset.type == "container" and asset.descriptor is None and asset.descriptor_uri is None:
             message = f'container "{asset.name}" has no entry: the appliance would start nothing'
             yield Finding((*path, "container"), message, "add `entry: [python3, /panorama/app.py]`", warning=True)
+
+
+def _requirements(package: Package) -> Iterator[Finding]:
+    for asset in package.assets:
+        for requirement in asset.requirements or ():
+            for member in requirement if isinstance(requirement, dict) else ():
+                if member not in REQUIREMENTS:
+                    message = f'package.json knows no "{member}" in a requirement: it is passed through'
+                    path = ("packages", package.key, "requirements")
+                    yield Finding(path, message, _nearest(member, REQUIREMENTS), warning=True)
 
 
 def _same(application: Application, package: Package, name: str, same: tuple[str, str]) -> Iterator[Finding]:
@@ -101,13 +130,50 @@ def _unused(application: Application) -> Iterator[Finding]:
 
 
 def _graph(application: Application, graph: Graph, path: KeyPath) -> Iterator[Finding]:
+    if graph.account not in (None, application.account) and application.packages:
+        message = f"the graph names packages of {graph.account}, and those here are of {application.account}"
+        yield Finding((*path, "account"), message, warning=True)
+    yield from _node_names(graph.nodes, path)
+    yield from _listed(application, graph, path)
     for node in graph.nodes:
-        yield from _node(application, graph, node, (*path, "nodes", node.name))
+        yield from _node(application, graph, node, (*path, "nodes", node.key))
     for index, edge in enumerate(graph.edges or ()):
         yield from _edge(application, graph, edge, (*path, "edges", index))
     yield from _inputs(application, graph, path)
     for index, route in enumerate(graph.routes or ()):
         yield from _route(application, graph, route, (*path, "routes", index))
+
+
+def _node_names(nodes: Iterable[Node], path: KeyPath, template: bool = False) -> Iterator[Finding]:
+    """What the service takes as nodes' names. The overrides of a template have placeholders in theirs."""
+    names: set[str] = set()
+    for node in nodes:
+        where = (*path, "nodes", node.key)
+        if node.name in names:
+            yield Finding(where, f'there are two nodes "{node.name}"', "a node's name is its own")
+        if not NODE_NAME.fullmatch(node.name):
+            message = f'the name "{node.name}" is not allowed for a node'
+            yield Finding(where, message, "1 to 128 letters, digits, _ and -", warning=template)
+        names.add(node.name)
+
+
+def _listed(application: Application, graph: Graph, path: KeyPath) -> Iterator[Finding]:
+    for requirement in graph.packages:
+        name = requirement.package
+        package = application.package(name.package) if name.account is None else None
+        version = (package.version or package.directory_version) if package else requirement.version
+        where = (*path, "packages", name.package)
+        if package and version != requirement.version:
+            yield Finding(where, f'package "{package.key}" has version {version}, not {requirement.version}')
+        if package is None and name.account is None and not _is_camera(graph, name):
+            message = f'package "{name.package}" is listed, but not declared: it has to be there already'
+            yield Finding(where, message, _nearest(name.package, [each.key for each in application.packages]), True)
+
+
+def _is_camera(graph: Graph, name: PackageName) -> bool:
+    """Whether a package may be a camera that the service made: its one interface goes by the package's name."""
+    faces = [node.interface for node in graph.nodes if isinstance(node.interface, InterfaceName)]
+    return all(face.interface == name.package for face in faces if face.package == name)
 
 
 def _node(application: Application, graph: Graph, node: Node, path: KeyPath) -> Iterator[Finding]:
@@ -159,7 +225,7 @@ def _port(application: Application, graph: Graph, end: str, side: str) -> str | 
 
 
 def _ports(interface: Interface, side: str) -> tuple[Port, ...]:
-    return interface.outputs if side == "output" else interface.inputs
+    return (interface.outputs if side == "output" else interface.inputs) or ()
 
 
 def _inputs(application: Application, graph: Graph, path: KeyPath) -> Iterator[Finding]:
@@ -173,10 +239,10 @@ def _inputs(application: Application, graph: Graph, path: KeyPath) -> Iterator[F
     for node in graph.nodes:
         interface = application.interface(node.interface) if isinstance(node.interface, InterfaceName) else None
         if interface and interface.category in ("business_logic", "media_sink"):
-            for port in interface.inputs:
+            for port in interface.inputs or ():
                 if f"{node.name}.{port.name}" not in fed and port.default is None:
                     message = f"nothing feeds {node.name}.{port.name}"
-                    yield Finding((*path, "nodes", node.name), message, warning=True)
+                    yield Finding((*path, "nodes", node.key), message, warning=True)
 
 
 def _route(application: Application, graph: Graph, route: Route, path: KeyPath) -> Iterator[Finding]:
@@ -201,8 +267,9 @@ def _overrides(application: Application) -> Iterator[Finding]:
     known = {node.name for graph in application.graphs for node in graph.nodes}
     for override in application.overrides:
         new = {node.name for node in override.nodes or ()}
+        yield from _node_names(override.nodes or (), ("overrides", override.key), template=True)
         for replacement in override.replacements or ():
-            path = ("overrides", override.file.name, "replace", replacement.replace)
+            path = ("overrides", override.key, "replace", replacement.replace)
             if application.graphs and replacement.replace not in known:
                 hint = _nearest(replacement.replace, known)
                 yield Finding(path, f'no graph has a node "{replacement.replace}"', hint)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+from panorama_build.keyorder import arrange
 from panorama_build.model import (
     ENVELOPE,
     Asset,
@@ -59,18 +60,21 @@ def one_line(document: Json) -> str:
 
 
 def package_document(package: Package, uris: Mapping[str, Uris]) -> Json:
-    """package.json; ``uris`` by asset name, where an asset is built."""
-    return {
-        "nodePackage": _present(
-            package.extra,
-            envelopeVersion=ENVELOPE,
-            name=package.name,
-            version=package.version,
-            description=package.description,
-            assets=[_asset(asset, uris.get(asset.name)) for asset in package.assets],
-            interfaces=[_interface(interface) for interface in package.interfaces],
-        )
-    }
+    """package.json; ``uris`` by asset name, where an asset is built.
+
+    An asset that is not built and has no URI of its own is left out, as panorama-cli leaves it out.
+    """
+    built = [asset for asset in package.assets if asset.name in uris or asset.uri is not None]
+    body = _present(
+        package.extra,
+        envelopeVersion=ENVELOPE,
+        name=package.name,
+        version=package.version,
+        description=package.description,
+        assets=[_asset(asset, uris.get(asset.name)) for asset in built] if built or package.lists_no_assets else None,
+        interfaces=[_interface(interface) for interface in package.interfaces],
+    )
+    return {"nodePackage": arrange(body, package.order)}
 
 
 def descriptor_document(descriptor: Descriptor) -> Json:
@@ -85,17 +89,16 @@ def descriptor_document(descriptor: Descriptor) -> Json:
 def graph_document(graph: Graph, account: str) -> Json:
     """graph.json; ``account`` is the application's, which a graph of its own account overrules."""
     account = graph.account or account
-    return {
-        "nodeGraph": _present(
-            graph.extra,
-            envelopeVersion=ENVELOPE,
-            description=graph.description,
-            packages=[_requirement(requirement, account) for requirement in graph.packages],
-            nodes=[_node(node, account) for node in graph.nodes],
-            edges=_list(graph.edges, _edge),
-            networkRoutingRules=_list(graph.routes, _route),
-        )
-    }
+    body = _present(
+        graph.extra,
+        envelopeVersion=ENVELOPE,
+        description=graph.description,
+        packages=[_requirement(requirement, account) for requirement in graph.packages],
+        nodes=[_node(node, account) for node in graph.nodes],
+        edges=_list(graph.edges, _edge),
+        networkRoutingRules=_list(graph.routes, _route),
+    )
+    return {"nodeGraph": arrange(body, graph.order)}
 
 
 def override_document(override: Override, account: str) -> Json:
@@ -103,18 +106,17 @@ def override_document(override: Override, account: str) -> Json:
     account = override.account or account
     packages = None if override.packages is None else [_requirement(each, account) for each in override.packages]
     nodes = None if override.nodes is None else [_node(node, account) for node in override.nodes]
-    return {
-        "nodeGraphOverrides": _present(
-            override.extra,
-            envelopeVersion=ENVELOPE,
-            description=override.description,
-            packages=packages,
-            nodes=nodes,
-            nodeOverrides=_list(override.replacements, _replacement),
-            edges=_list(override.edges, _edge),
-            networkRoutingRules=_list(override.routes, _route),
-        )
-    }
+    body = _present(
+        override.extra,
+        envelopeVersion=ENVELOPE,
+        description=override.description,
+        packages=packages,
+        nodes=nodes,
+        nodeOverrides=_list(override.replacements, _replacement),
+        edges=_list(override.edges, _edge),
+        networkRoutingRules=_list(override.routes, _route),
+    )
+    return {"nodeGraphOverrides": arrange(body, override.order)}
 
 
 def _present(extra: Extra, /, **members: Json) -> dict[str, Json]:
@@ -128,7 +130,7 @@ def _list(values: Iterable[T] | None, write: Callable[[T], Json]) -> list[Json] 
 
 def _asset(asset: Asset, uris: Uris | None) -> Json:
     implementation = _present(
-        {},
+        asset.implementation,
         type=asset.type,
         assetUri=uris.asset if uris else asset.uri or "",
         descriptorUri=uris.descriptor if uris else asset.descriptor_uri,
@@ -145,8 +147,8 @@ def _interface(interface: Interface) -> Json:
         description=interface.description,
         category=interface.category,
         asset=interface.asset,
-        inputs=[_port(port) for port in interface.inputs],
-        outputs=[_port(port) for port in interface.outputs],
+        inputs=_list(interface.inputs, _port),
+        outputs=_list(interface.outputs, _port),
         network=None if ports is None else {"inboundPorts": [_inbound(port) for port in ports]},
     )
 
@@ -235,7 +237,7 @@ def _decorator(decorator: Decorator) -> Json:
 
 
 def _edge(edge: Edge) -> Json:
-    return {"producer": edge.producer, "consumer": edge.consumer}
+    return _present(edge.extra, producer=edge.producer, consumer=edge.consumer)
 
 
 def _route(route: Route) -> Json:

@@ -39,11 +39,12 @@ class Names:
         self.folder = folder
         self.packages = packages
 
-    def graph(self, file: str, graph: words.GraphWords) -> Graph:
-        """The graph document that ``file`` will hold."""
+    def graph(self, key: str | None, graph: words.GraphWords) -> Graph:
+        """The graph document that the file ``key`` will hold, or without one graph.json."""
         nodes = self.nodes(graph.nodes)
         return Graph(
-            file=self.file(file, graph.name),
+            key=key,
+            file=self.file(key or "graph.json", graph.name),
             account=graph.account,
             description=graph.description,
             packages=self.requirements(graph.packages, nodes, list(self.packages)),
@@ -51,16 +52,18 @@ class Names:
             nodes=nodes,
             edges=None if graph.edges is None else tuple(self.edge(edge, nodes) for edge in graph.edges),
             routes=_routes(graph.routes),
+            order=graph.order,
             extra=graph.extra,
         )
 
-    def override(self, file: str, override: words.OverrideWords) -> Override:
-        """The override document that ``file`` will hold."""
+    def override(self, key: str, override: words.OverrideWords) -> Override:
+        """The override document that the file ``key`` will hold."""
         nodes = None if override.nodes is None else self.nodes(override.nodes)
         declared = None if isinstance(override.packages, UnsetType) else override.packages
         derived = self.requirements(declared, nodes or (), []) if override.packages is not None else ()
         return Override(
-            file=self.file(file, None),
+            key=key,
+            file=self.file(key, None),
             account=override.account,
             description=override.description,
             packages=derived if derived or declared is not None else None,
@@ -73,6 +76,7 @@ class Names:
             ),
             edges=None if override.edges is None else tuple(self.edge(edge, nodes or ()) for edge in override.edges),
             routes=_routes(override.routes),
+            order=override.order,
             extra=override.extra,
         )
 
@@ -84,14 +88,16 @@ class Names:
         """The nodes, in order."""
         return tuple(self.node(name, node) for name, node in nodes.items())
 
-    def node(self, name: str, node: str | words.NodeWords) -> Node:
+    def node(self, key: str, node: str | words.NodeWords) -> Node:
         """A node with its defaults, those of panorama-cli."""
         if isinstance(node, str):
             node = words.NodeWords(interface=node)
+        name = key if node.name is None else node.name
         interface, value = self.interface(node), _value(node)
         parameter = isinstance(interface, str)
         camera = not parameter and interface == _of(CAMERA)
         return Node(
+            key=key,
             name=name,
             interface=interface,
             value=value,
@@ -139,9 +145,11 @@ class Names:
         package = None if name.account else self.packages.get(name.package)
         return (package.version or package.directory_version) if package else "1.0"
 
-    def edge(self, text: str, nodes: tuple[Node, ...]) -> Edge:
-        """An edge from its text."""
-        producer, _, consumer = text.partition("->")
+    def edge(self, edge: str | words.EdgeWords, nodes: tuple[Node, ...]) -> Edge:
+        """An edge from its text, or as it stands."""
+        if isinstance(edge, words.EdgeWords):
+            return Edge(edge.producer, edge.consumer, edge.extra)
+        producer, _, consumer = edge.partition("->")
         return Edge(self.end(producer.strip(), nodes, "outputs"), self.end(consumer.strip(), nodes, "inputs"))
 
     def end(self, end: str, nodes: tuple[Node, ...], side: str) -> str:
@@ -150,7 +158,7 @@ class Names:
         if node is None or not isinstance(node.interface, InterfaceName):
             return end
         interface = find_interface(self.packages, node.interface)
-        ports: tuple[Port, ...] = getattr(interface, side) if interface else ()
+        ports: tuple[Port, ...] = (getattr(interface, side) if interface else None) or ()
         return f"{end}.{ports[0].name}" if len(ports) == 1 else end
 
 

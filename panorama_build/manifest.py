@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from panorama_build import vocabulary as words
 from panorama_build.graphs import Names
@@ -31,13 +31,14 @@ def expand(manifest: words.Manifest, environ: Mapping[str, str]) -> Application:
     packages = expand_packages(manifest.packages)
     folder = manifest.graph.name if manifest.graph and manifest.graph.name else manifest.application
     names = Names(folder, {package.key: package for package in packages})
-    graphs = {} if manifest.graph is None else {"graph.json": manifest.graph}
+    graph = [] if manifest.graph is None else [names.graph(None, manifest.graph)]
     return Application(
         name=manifest.application,
         account=environ.get("PANORAMA_ACCOUNT") or manifest.account or PLACEHOLDER_ACCOUNT,
         platform=manifest.platform,
         remote=expand_address(environ.get("PANORAMA_REMOTE") or manifest.remote),
         packages=packages,
-        graphs=tuple(names.graph(file, graph) for file, graph in {**graphs, **manifest.graphs}.items()),
+        graphs=(*graph, *(names.graph(file, more) for file, more in manifest.graphs.items())),
         overrides=tuple(names.override(file, override) for file, override in manifest.overrides.items()),
+        documents={PurePosixPath(file): document for file, document in manifest.documents.items()},
     )

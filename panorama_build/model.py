@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 from typing import Any, TypeAlias
 
 from panorama_build.address import Address
+from panorama_build.keyorder import Order
 
 Json: TypeAlias = Any
 Extra: TypeAlias = Mapping[str, Json]
@@ -114,6 +115,7 @@ class Asset:
     descriptor_uri: str | None = None
     requirements: tuple[Json, ...] | None = None
     description: str | None = None
+    implementation: Extra = field(default_factory=dict)
     extra: Extra = field(default_factory=dict)
 
 
@@ -143,10 +145,10 @@ class Interface:
     """How nodes talk to an asset."""
 
     name: str
-    category: str
+    category: str | None
     asset: str | None
-    inputs: tuple[Port, ...] = ()
-    outputs: tuple[Port, ...] = ()
+    inputs: tuple[Port, ...] | None = ()
+    outputs: tuple[Port, ...] | None = ()
     inbound_ports: tuple[InboundPort, ...] | None = None
     description: str | None = None
     extra: Extra = field(default_factory=dict)
@@ -154,16 +156,23 @@ class Interface:
 
 @dataclass(frozen=True, kw_only=True)
 class Package:
-    """A node package. ``key`` names its directory; ``name`` and ``version`` are what package.json says, if it does."""
+    """A node package. ``key`` names its directory; ``name`` and ``version`` are what package.json says, if it does.
+
+    ``directory`` is the directory's whole name where that is not made of account, key and version;
+    ``lists_no_assets`` tells that package.json has an empty list where there are none.
+    """
 
     key: str
     directory_version: str
+    directory: str | None = None
     name: str | None
     version: str | None
     description: str | None
     assets: tuple[Asset, ...]
     interfaces: tuple[Interface, ...]
     descriptors: tuple[LiteralDescriptor, ...] = ()
+    lists_no_assets: bool = True
+    order: Order = field(default_factory=dict)
     extra: Extra = field(default_factory=dict)
 
     def asset(self, name: str) -> Asset | None:
@@ -200,7 +209,7 @@ class Requirement:
     """An entry of a graph's list of packages."""
 
     package: PackageName
-    version: str
+    version: str | None
     extra: Extra = field(default_factory=dict)
 
 
@@ -219,9 +228,11 @@ class Decorator:
 class Node:
     """A node of a graph: an instance of a package's interface, or a parameter of a scalar type.
 
-    ``interface`` is an InterfaceName or one of SCALARS; ``value`` is a parameter's, None when it has none.
+    ``interface`` is an InterfaceName or one of SCALARS; ``value`` is a parameter's, None when it has none. ``key`` is
+    where panorama.yaml has it.
     """
 
+    key: str
     name: str
     interface: InterfaceName | str
     value: Json = None
@@ -243,6 +254,7 @@ class Edge:
 
     producer: str
     consumer: str
+    extra: Extra = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -258,11 +270,12 @@ class Route:
 
 @dataclass(frozen=True, kw_only=True)
 class Graph:
-    """A graph document. ``file`` is its path below the application root.
+    """A graph document. ``file`` is its path below the application root, ``key`` that of panorama.yaml, if it has one.
 
     ``packages_declared`` tells that the list of packages is a person's, and not derived from the nodes.
     """
 
+    key: str | None
     file: PurePosixPath
     account: str | None
     description: str | None
@@ -271,6 +284,7 @@ class Graph:
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...] | None
     routes: tuple[Route, ...] | None
+    order: Order = field(default_factory=dict)
     extra: Extra = field(default_factory=dict)
 
     def lists(self, package: PackageName) -> bool:
@@ -294,6 +308,7 @@ class Replacement:
 class Override:
     """An overrides document: a graph's changes for one place. Parts that are None are absent from the document."""
 
+    key: str
     file: PurePosixPath
     account: str | None
     description: str | None
@@ -302,12 +317,13 @@ class Override:
     replacements: tuple[Replacement, ...] | None
     edges: tuple[Edge, ...] | None
     routes: tuple[Route, ...] | None
+    order: Order = field(default_factory=dict)
     extra: Extra = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Application:
-    """Everything that a panorama.yaml declares."""
+    """Everything that a panorama.yaml declares. ``documents`` are those that it has no words for, by path."""
 
     name: str
     account: str
@@ -316,6 +332,7 @@ class Application:
     packages: tuple[Package, ...]
     graphs: tuple[Graph, ...]
     overrides: tuple[Override, ...]
+    documents: Mapping[PurePosixPath, Json] = field(default_factory=dict)
 
     def package(self, key: str) -> Package | None:
         """The package declared under ``key``."""

@@ -14,6 +14,7 @@ from panorama_build.address import Address
 from panorama_build.model import (
     Asset,
     Build,
+    Descriptor,
     Entry,
     InboundPort,
     Interface,
@@ -61,7 +62,7 @@ def _with_lent(package: Package, packages: Mapping[str, Package]) -> Package:
 def _lent(package: Package, asset: Asset, packages: Mapping[str, Package]) -> Asset:
     owner = packages.get(asset.same_as[0]) if asset.same_as else None
     original = owner.asset(asset.same_as[1]) if owner and asset.same_as else None
-    if original is None or not isinstance(original.descriptor, ModelDescriptor):
+    if original is None or original.descriptor is None:
         return asset
     file = "descriptor.json" if len(package.assets) == 1 else f"descriptor_{asset.name}.json"
     return replace(asset, descriptor=replace(original.descriptor, file=file))
@@ -74,22 +75,37 @@ def _package(key: str, package: words.PackageWords) -> Package:
     sink = [_system("sink_hdmi", "sink/video/hdmi/sink_hdmi")] if package.sink else []
     assets = (
         *([container] if container else []),
-        *(_model(name, model, alone) for name, model in package.models.items()),
+        *(_model(package, name, alone) for name in package.models),
         *camera,
         *sink,
         *(_system(name, uri) for name, uri in package.system.items()),
     )
+    named = {asset.descriptor.file for asset in assets if asset.descriptor}
     return Package(
         key=key,
         directory_version=package.directory_version or package.version or "1.0",
+        directory=package.directory,
         name=key if isinstance(package.name, UnsetType) else package.name,
         version=package.version,
         description=package.description,
-        assets=assets,
+        assets=_ordered(assets, package.assets),
         interfaces=_interfaces(package, assets),
-        descriptors=tuple(LiteralDescriptor(file=file, document=value) for file, value in package.descriptors.items()),
+        descriptors=tuple(
+            LiteralDescriptor(file=file, document=value)
+            for file, value in package.descriptors.items()
+            if file not in named
+        ),
+        lists_no_assets=package.assets is not None,
+        order=package.order,
         extra=package.extra,
     )
+
+
+def _ordered(assets: tuple[Asset, ...], names: list[str] | UnsetType | None) -> tuple[Asset, ...]:
+    """``assets`` in the order of ``names``; those not named keep their order behind them."""
+    if not isinstance(names, list):
+        return assets
+    return tuple(sorted(assets, key=lambda asset: names.index(asset.name) if asset.name in names else len(names)))
 
 
 def _container(key: str, package: words.PackageWords) -> Asset | None:
@@ -108,6 +124,7 @@ def _container(key: str, package: words.PackageWords) -> Asset | None:
         descriptor_uri=recipe.descriptor_uri,
         requirements=tuple(requirements) if requirements or package.requirements is not None else None,
         description=recipe.description,
+        implementation=recipe.implementation,
         extra=recipe.extra,
     )
 
@@ -124,11 +141,18 @@ def _build(key: str, recipe: words.Recipe) -> Build:
     )
 
 
-def _runtime(package: words.PackageWords) -> RuntimeDescriptor | None:
+def _runtime(package: words.PackageWords) -> Descriptor | None:
     if package.entry is None and package.events is None:
-        return None
+        return _literal(package, package.descriptor)
     events = None if package.events is None else tuple(package.events)
     return RuntimeDescriptor(file=package.descriptor or "descriptor.json", entry=_entry(package.entry), events=events)
+
+
+def _literal(package: words.PackageWords, file: str | None) -> LiteralDescriptor | None:
+    """The descriptor that an asset names, out of those that the package holds as JSON."""
+    if file is None or file not in package.descriptors:
+        return None
+    return LiteralDescriptor(file=file, document=package.descriptors[file])
 
 
 def _entry(entry: list[str] | words.EntryPoint | None) -> Entry | None:
@@ -147,19 +171,22 @@ def _entry(entry: list[str] | words.EntryPoint | None) -> Entry | None:
     return Entry(path=entry[0], name=entry[1], arguments=tuple(entry[2:]) or None)
 
 
-def _model(name: str, model: words.ModelWords | str, alone: bool) -> Asset:
+def _model(package: words.PackageWords, name: str, alone: bool) -> Asset:
+    model = package.models[name]
     if isinstance(model, str):
-        package, _, asset = model.partition(".")
-        return Asset(name=name, type="model", same_as=(package, asset or name))
+        owner, _, asset = model.partition(".")
+        return Asset(name=name, type="model", same_as=(owner, asset or name))
     return Asset(
         name=name,
         type="model",
         source=Source(address=expand_address(model.source), sha256=model.sha256) if model.source else None,
         uri=model.uri,
-        descriptor=_model_descriptor(model, "descriptor.json" if alone else f"descriptor_{name}.json"),
+        descriptor=_model_descriptor(model, "descriptor.json" if alone else f"descriptor_{name}.json")
+        or _literal(package, model.descriptor),
         descriptor_uri=model.descriptor_uri,
         requirements=_tuple(model.requirements),
         description=model.description,
+        implementation=model.implementation,
         extra=model.extra,
     )
 
@@ -197,8 +224,8 @@ def _interface(name: str, interface: words.InterfaceWords) -> Interface:
         name=name,
         category=interface.category,
         asset=interface.asset,
-        inputs=_ports(interface.inputs or {}),
-        outputs=_ports(interface.outputs or {}),
+        inputs=None if interface.inputs is None else _ports(interface.inputs),
+        outputs=None if interface.outputs is None else _ports(interface.outputs),
         inbound_ports=_inbound(interface.ports),
         description=interface.description,
         extra=interface.extra,

@@ -63,7 +63,7 @@ class Project:
 
     def package_folder(self, package: Package) -> Path:
         """The folder of a package in the application root, named as panorama-cli takes it apart again."""
-        name = f"{self.application.account}-{package.key}-{package.directory_version}"
+        name = package.directory or f"{self.application.account}-{package.key}-{package.directory_version}"
         return self.build / "packages" / name
 
     def package_json(self, package: Package) -> Path:

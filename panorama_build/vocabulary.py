@@ -1,7 +1,8 @@
 """The words of panorama.yaml: every key that a person may write, with its type and what it means.
 
 Three states of a key: left out, it takes its default; ``null``, it is absent from the generated document; otherwise
-it is as written. Names and lengths are the intersection of AWS's JSON Schemas and its service model.
+it is as written. Names and lengths are those of AWS's JSON Schemas; what its service model takes is narrower, and
+for the check to tell.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-AssetName: TypeAlias = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]+$", min_length=1, max_length=255)]
+AssetName: TypeAlias = Annotated[str, Meta(pattern=r"^[$a-zA-Z0-9_-]+$", min_length=1, max_length=255)]
 PackageKey: TypeAlias = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]+$", min_length=1, max_length=128)]
-NodeName: TypeAlias = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]+$", min_length=1, max_length=128)]
-PortName: TypeAlias = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_]+$", min_length=1, max_length=50)]
+InterfaceName: TypeAlias = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]+$", min_length=1, max_length=128)]
+PortName: TypeAlias = Annotated[str, Meta(pattern=r"^[$a-zA-Z0-9_]+$", min_length=1, max_length=50)]
 Version: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9]+\.[0-9]+$", max_length=255)]
 Text: TypeAlias = Annotated[str, Meta(max_length=255)]
 Label: TypeAlias = Annotated[str, Meta(min_length=1, max_length=255)]
@@ -23,9 +24,13 @@ PortType: TypeAlias = Literal["boolean", "float32", "int32", "string", "media"]
 Number: TypeAlias = int | float
 TensorType: TypeAlias = Literal["int8", "uint8", "int16", "uint16", "int32", "uint32", "float16", "float32", "float64"]
 FrameworkVersion: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9]+\.[A-Za-z0-9.]+$", min_length=3, max_length=10)]
-Account: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9a-z_]{1,12}$")]
+Account: TypeAlias = Annotated[str, Meta(pattern=r"^[$0-9a-zA-Z_]+$", max_length=128)]
 EntryList: TypeAlias = Annotated[list[str], Meta(min_length=1)]
 Extra: TypeAlias = dict[str, Any]
+Order: TypeAlias = Annotated[
+    dict[str, list[str]], Meta(description="Keys that come first in the document's objects, e.g. `nodes: [interface]`.")
+]
+Implementation: TypeAlias = Annotated[Extra, Meta(description="Further members of the asset's implementation.")]
 
 
 class Words(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -57,6 +62,7 @@ class Recipe(Words, kw_only=True):
     description: Text | None = None
     uri: Annotated[str | None, Meta(description="What stands for the asset until it is built.")] = None
     descriptor_uri: str | None = None
+    implementation: Implementation = {}
 
 
 class EntryPoint(Words, kw_only=True):
@@ -89,6 +95,7 @@ class ModelWords(Words, kw_only=True):
     description: Text | None = None
     uri: str | None = None
     descriptor_uri: str | None = None
+    implementation: Implementation = {}
 
 
 class PortWords(Words, kw_only=True):
@@ -118,7 +125,7 @@ class CameraWords(Struct, kw_only=True, forbid_unknown_fields=True):
 class InterfaceWords(Words, kw_only=True):
     """An interface in full."""
 
-    category: Literal["business_logic", "ml_model", "media_source", "media_sink"] = "business_logic"
+    category: Literal["business_logic", "ml_model", "media_source", "media_sink"] | None = "business_logic"
     asset: str | None = None
     inputs: dict[PortName, PortType | PortWords] | None = {}
     outputs: dict[PortName, PortType | PortWords] | None = {}
@@ -132,6 +139,7 @@ class PackageWords(Words, kw_only=True):
     name: Annotated[str | UnsetType | None, Meta(description="Default: its key.")] = UNSET
     version: Annotated[Version | None, Meta(description="major.minor")] = "1.0"
     directory_version: Annotated[Version | None, Meta(description="The version in the folder's name.")] = None
+    directory: Annotated[str | None, Meta(description="The folder's name, where it's no account-key-version.")] = None
     description: Text | None = None
     container: Annotated[AssetName | Recipe | None, Meta(description="The asset's name, or how it's made.")] = None
     entry: Annotated[EntryList | EntryPoint | None, Meta(description="[interpreter, script, argument...]")] = None
@@ -145,6 +153,9 @@ class PackageWords(Words, kw_only=True):
     camera: CameraWords | None = None
     sink: Annotated[Literal["hdmi"] | None, Meta(description="A sink package of one's own.")] = None
     system: Annotated[dict[AssetName, str], Meta(description="System assets: the path of an appliance component.")] = {}
+    assets: Annotated[
+        list[AssetName] | UnsetType | None, Meta(description="The assets' order; null: no empty list of them.")
+    ] = UNSET
     inputs: Annotated[
         dict[PortName, PortType | PortWords] | UnsetType, Meta(description="The container's input ports.")
     ] = UNSET
@@ -155,14 +166,19 @@ class PackageWords(Words, kw_only=True):
         list[PortNumber | InboundPortWords] | None, Meta(description="TCP ports that the container listens on.")
     ] = None
     interfaces: Annotated[
-        dict[NodeName, InterfaceWords] | None, Meta(description="All interfaces in full, in place of the derived ones.")
+        dict[InterfaceName, InterfaceWords] | None,
+        Meta(description="All interfaces in full, in place of the derived ones."),
     ] = None
-    descriptors: Annotated[dict[str, Any], Meta(description="Further descriptor files, as JSON.")] = {}
+    descriptors: Annotated[
+        dict[str, Any], Meta(description="Descriptor files as JSON: further ones, and those that `descriptor` names.")
+    ] = {}
+    order: Order = {}
 
 
 class NodeWords(Words, kw_only=True):
     """A node with more than an interface."""
 
+    name: Annotated[str | None, Meta(description="Default: its key, which no other node can have.")] = None
     interface: Annotated[str | None, Meta(description="package, package.asset or package.interface")] = None
     camera: Annotated[Label | UnsetType | None, Meta(description="An abstract camera with this title.")] = UNSET
     hdmi: Annotated[Label | UnsetType | None, Meta(description="The appliance's screen, with this title.")] = UNSET
@@ -193,14 +209,22 @@ class RouteWords(Words, kw_only=True):
 class Requirement(Words, kw_only=True):
     """A package that a graph needs, with more than a version."""
 
-    version: Version
+    version: str | None = None
 
 
-Nodes: TypeAlias = dict[NodeName, str | NodeWords]
+class EdgeWords(Words, kw_only=True):
+    """An edge whose ends are taken as they stand."""
+
+    producer: str
+    consumer: str
+
+
+Nodes: TypeAlias = dict[str, str | NodeWords]
 Requirements: TypeAlias = dict[str, Version | Requirement]
 EdgeText: TypeAlias = Annotated[
     str, Meta(pattern=r"^[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)? *-> *[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)?$")
 ]
+Edges: TypeAlias = list[EdgeText | EdgeWords]
 RouteText: TypeAlias = Annotated[str, Meta(pattern=r"^([0-9]+ *-> *)?[a-zA-Z0-9_-]+:[0-9]{1,5}$")]
 
 
@@ -212,8 +236,9 @@ class GraphWords(Words, kw_only=True):
     description: Text | None = None
     packages: Annotated[Requirements | None, Meta(description="Default: all declared or used.")] = None
     nodes: Nodes
-    edges: Annotated[list[EdgeText] | None, Meta(description="producer.output -> consumer.input")] = []
+    edges: Annotated[Edges | None, Meta(description="producer.output -> consumer.input")] = []
     routes: Annotated[list[RouteText | RouteWords] | None, Meta(description="host port -> node:container port")] = None
+    order: Order = {}
 
 
 class OverrideWords(Words, kw_only=True):
@@ -224,8 +249,9 @@ class OverrideWords(Words, kw_only=True):
     packages: Requirements | UnsetType | None = UNSET
     nodes: Nodes | None = None
     replace: Annotated[dict[str, str | list[str]] | None, Meta(description="node: its replacement(s)")] = None
-    edges: list[EdgeText] | None = None
+    edges: Edges | None = None
     routes: list[RouteText | RouteWords] | None = None
+    order: Order = {}
 
 
 class Manifest(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -239,3 +265,4 @@ class Manifest(Struct, kw_only=True, forbid_unknown_fields=True):
     graph: GraphWords | None = None
     graphs: Annotated[dict[str, GraphWords], Meta(description="Further graph files, by file name.")] = {}
     overrides: Annotated[dict[str, OverrideWords], Meta(description="Overrides documents, by file name.")] = {}
+    documents: Annotated[dict[str, Any], Meta(description="Documents that have no words here, by path, as JSON.")] = {}

@@ -14,8 +14,8 @@ MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__i
 # Each may import from what stands before it.
 LAYERS = (
     "errors",
-    "files address fingerprint dockerignore vocabulary scalars",
-    "model yamlfile digests refusals machines context buildlog",
+    "files address fingerprint dockerignore vocabulary scalars keyorder",
+    "model yamlfile yamltext digests refusals machines context buildlog",
     "rootfs documents packages graphs store uptodate aws",
     "archive manifest check fetch",
     "remote",
@@ -34,7 +34,7 @@ USERS = {
     "docker": "engine classic buildkit",
     "boto3": "aws",
     "botocore": "aws refusals",
-    "yaml": "yamlfile scalars",
+    "yaml": "yamlfile yamltext scalars",
     "msgspec": "vocabulary yamlfile scalars packages graphs",
     "deflate": "archive",
 }
