@@ -17,6 +17,7 @@ from doit.cmd_base import Command
 from doit.cmdparse import CmdParseError
 from doit.exceptions import InvalidCommand
 
+from panorama_build import schema
 from panorama_build.errors import PanoramaError
 
 MARK = "NAME"  # what stands for the application's name in a template's text and path
@@ -95,9 +96,26 @@ class Init(Command):  # type: ignore[misc]
         try:
             made = contents(options["name"] or name_of(folder), options["ci"])
             lay_out(folder, made)
+            schema.keep(folder)
         except OSError as error:
             raise PanoramaError(f"can't be written: {error.strerror}", where=error.filename or str(folder)) from None
         print("\n".join(_account(folder, made)))
+        return 0
+
+
+class Schema(Command):  # type: ignore[misc]
+    """Prints the JSON Schema of panorama.yaml."""
+
+    doc_purpose = "print the JSON Schema of panorama.yaml, for editors"
+    doc_usage = ""
+    doc_description = f"""Each project has it as {schema.PLACE}, where the first line of a panorama.yaml points:
+# yaml-language-server: $schema={schema.PLACE}"""
+
+    def execute(self, opt_values: Any, pos_args: list[str]) -> int:
+        """Print it."""
+        if pos_args:
+            raise PanoramaError("schema takes no arguments", hint=f"{self.bin_name} schema > FILE")
+        print(schema.text(), end="")
         return 0
 
 

@@ -54,7 +54,7 @@ def convert(node: yaml.ScalarNode, kind: inspect.Type) -> Any:
         return _first(node, kind)
     if isinstance(kind, inspect.NoneType):
         return None
-    if _is_null(node) and not (isinstance(kind, inspect.StrType) and node.value):
+    if _is_null(node):
         raise ValueError
     if isinstance(kind, inspect.LiteralType) and node.value not in kind.values:
         raise ValueError

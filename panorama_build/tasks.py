@@ -23,7 +23,7 @@ import doit
 from doit.exceptions import InvalidDodoFile, TaskFailed
 from doit.tools import config_changed
 
-from panorama_build import steps
+from panorama_build import manifest, schema, steps
 from panorama_build.check import check
 from panorama_build.errors import PanoramaError
 from panorama_build.model import Asset, Build, Package, Source
@@ -48,6 +48,7 @@ def load(root: str | Path = ".") -> tuple[dict[str, Any], Tasks]:
     Raises doit's InvalidDodoFile, a line a mistake, where panorama.yaml is not right.
     """
     try:
+        _keep_schema(Path(root))
         project = Project.load(Path(root))
         findings = check(project.application, project.places)
         steps.remote_of(project)
@@ -60,6 +61,12 @@ def load(root: str | Path = ".") -> tuple[dict[str, Any], Tasks]:
         raise InvalidDodoFile(f"{error.filename}: can't be written: {error.strerror}") from None
     atexit.register(project.digests.save)
     return _configuration(project, known), lambda: (dict(task) for task in known)
+
+
+def _keep_schema(root: Path) -> None:
+    """Give editors their schema before anything is read: a manifest that is wrong is when it helps most."""
+    if (root / manifest.FILE).exists() and not (root / schema.PLACE).exists():
+        schema.keep(root)
 
 
 def _database(project: Project) -> Path:

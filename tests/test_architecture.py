@@ -16,7 +16,7 @@ LAYERS = (
     "errors",
     "files address fingerprint dockerignore vocabulary scalars keyorder",
     "model yamlfile yamltext digests refusals machines context buildlog",
-    "rootfs documents packages graphs store uptodate aws",
+    "schema rootfs documents packages graphs store uptodate aws",
     "archive manifest check fetch",
     "remote",
     "project publication container",
@@ -35,7 +35,7 @@ USERS = {
     "boto3": "aws",
     "botocore": "aws refusals",
     "yaml": "yamlfile yamltext scalars",
-    "msgspec": "vocabulary yamlfile scalars packages graphs",
+    "msgspec": "vocabulary schema yamlfile scalars packages graphs",
     "deflate": "archive",
 }
 LATE = {"docker", "boto3", "botocore"}

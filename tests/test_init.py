@@ -74,7 +74,7 @@ def test_init_tells_what_it_made_and_what_comes_next(tmp_path: Path) -> None:
     result = init("my app", cwd=tmp_path)
     made, _, following = result.stdout.partition("next\n")
     expected = {path.replace("NAME", "my_app") for path in TEMPLATES}
-    assert files(tmp_path / "my app") == expected
+    assert files(tmp_path / "my app") == {*expected, ".panorama/schema.json"}
     assert set(re.findall(r"(?m)^  my app/(.+)$", made)) == expected
     assert re.findall(r"(?m)^  (.+?) *(?:#.*)?$", following) == ["cd 'my app'", "doit list", "doit", "doit publish"]
     assert (result.returncode, result.stderr) == (0, "")
@@ -96,7 +96,8 @@ def test_init_leaves_what_else_lies_in_the_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize("arguments", [("x", "--name", "other", "--ci"), ("--ci", "--name=other", "x")])
 def test_options_may_stand_on_either_side_of_the_folder(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     assert init(*arguments, cwd=tmp_path).returncode == 0
-    assert files(tmp_path / "x") == {path.replace("NAME", "other") for path in (*TEMPLATES, WORKFLOW)}
+    laid_out = {path.replace("NAME", "other") for path in (*TEMPLATES, WORKFLOW)}
+    assert files(tmp_path / "x") == {*laid_out, ".panorama/schema.json"}
 
 
 @pytest.mark.parametrize("name", ["app", "_x", "a-b", "007", "true", "camera", "hdmi", "float32", "panorama"])
