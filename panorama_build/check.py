@@ -39,11 +39,18 @@ class Finding:
 
 def check(application: Application, places: Places) -> list[PanoramaError]:
     """The warnings, sorted by place. Raises PanoramaErrors with all that is wrong."""
-    findings = list(_findings(application))
-    errors = [_located(finding, places) for finding in findings if not finding.warning]
+    errors, warnings = judge(application, places)
     if errors:
         raise PanoramaErrors(errors)
-    return PanoramaErrors([_located(finding, places) for finding in findings]).errors
+    return warnings
+
+
+def judge(application: Application, places: Places) -> tuple[list[PanoramaError], list[PanoramaError]]:
+    """What is wrong, and what is odd, each sorted by place."""
+    findings = list(_findings(application))
+    wrong = [_located(finding, places) for finding in findings if not finding.warning]
+    odd = [_located(finding, places) for finding in findings if finding.warning]
+    return PanoramaErrors(wrong).errors, PanoramaErrors(odd).errors
 
 
 def _located(finding: Finding, places: Places) -> PanoramaError:

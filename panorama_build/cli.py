@@ -11,7 +11,7 @@ from doit.cmd_dumpdb import DumpDB
 from doit.doit_cmd import DoitMain
 
 from panorama_build import tasks
-from panorama_build.commands import Help, Init, Schema, plain
+from panorama_build.commands import Help, Import, Init, Render, Schema, plain
 
 DOITS_OWN = [command for command in DoitMain.DOIT_CMDS if command is not DumpDB]  # which reads dbm alone
 
@@ -31,7 +31,7 @@ class Main(DoitMain):  # type: ignore[misc]
     """doit under a name of its own, with commands of its own."""
 
     BIN_NAME = "panorama-build"
-    DOIT_CMDS = tuple(plain(command) for command in (*DOITS_OWN, Help, Init, Schema))  # the last of a name counts
+    DOIT_CMDS = tuple(map(plain, (*DOITS_OWN, Help, Init, Import, Render, Schema)))  # the last of a name counts
 
     @staticmethod
     def print_version() -> None:

@@ -6,7 +6,8 @@ import json
 import os
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from getopt import GetoptError
 from importlib.resources import files
 from pathlib import Path
@@ -18,7 +19,9 @@ from doit.cmdparse import CmdParseError
 from doit.exceptions import InvalidCommand
 
 from panorama_build import schema
+from panorama_build.check import judge
 from panorama_build.errors import PanoramaError
+from panorama_build.project import Project
 
 MARK = "NAME"  # what stands for the application's name in a template's text and path
 TEMPLATES = (
@@ -168,3 +171,72 @@ def _account(folder: Path, made: Iterable[str]) -> Iterator[str]:
     yield "  doit list     # what there is to do"
     yield "  doit          # build it; its base image is named in the Dockerfile"
     yield "  doit publish  # put it where others fetch it"
+
+
+# -- import and render
+
+
+class Import(Command):  # type: ignore[misc]
+    """Makes a project of an application root of panorama-cli."""
+
+    doc_purpose = "make a project of an application of panorama-cli"
+    doc_usage = "SRC DEST"
+    doc_description = """Writes a project to DEST that says what SRC says, with its graphs/, packages/ and assets/.
+SRC stays as it is. What `render` makes of the project equals what was there."""
+
+    def execute(self, opt_values: Any, pos_args: list[str]) -> int:
+        """Make the project; tell what was found, what could not be known and what to do with it."""
+        from panorama_build.importer import import_application  # which no other command needs
+
+        if len(pos_args) != 2:
+            raise PanoramaError("import takes two folders", hint=f"{self.bin_name} import {self.doc_usage}")
+        source, target = map(Path, pos_args)
+        try:
+            made = import_application(source, target)
+            lay_out(target, {path: _template(path) for path in ("dodo.py", ".gitignore")})
+        except OSError as error:
+            where = error.filename or str(target)
+            raise PanoramaError(f"can't be read or written: {error.strerror or error}", where=where) from None
+        told: list[tuple[str, Sequence[str | PanoramaError]]] = [
+            ("found", [made.found]),
+            ("not known", made.unknown),
+            ("wrong", made.wrong),
+            ("odd", made.odd),
+            ("next", list(_after_import(target))),
+        ]
+        for title, lines in told:
+            if lines:
+                print("\n  ".join([title, *map(str, lines)]))
+        return 0
+
+
+def _after_import(target: Path) -> Iterator[str]:
+    if not target.samefile("."):
+        yield f"cd {shlex.quote(str(target))}"
+    yield "panorama-build render OUT  # the documents as they were"
+    yield "doit list                  # what there is to do"
+    yield "doit                       # build it"
+
+
+class Render(Command):  # type: ignore[misc]
+    """Writes all documents of the project."""
+
+    doc_purpose = "write every document without building anything"
+    doc_usage = "OUT"
+    doc_description = "Writes graphs, overrides, package.json and descriptors to OUT, laid out as an application root."
+
+    def execute(self, opt_values: Any, pos_args: list[str]) -> int:
+        """Write them; what is wrong with the application is told, and stops nothing."""
+        from panorama_build.render import render  # which no other command needs
+
+        if len(pos_args) != 1:
+            raise PanoramaError("render takes one folder", hint=f"{self.bin_name} render {self.doc_usage}")
+        project, out = Project.load(Path()), Path(pos_args[0])
+        try:
+            files = render(project, out)
+        except OSError as error:
+            raise PanoramaError(f"can't be written: {error.strerror}", where=error.filename or str(out)) from None
+        wrong, odd = judge(project.application, project.places)
+        sys.stderr.writelines([*(f"ERROR: {each}\n" for each in wrong), *(f"warning: {each}\n" for each in odd)])
+        print(f"{len(files)} documents in {out}")
+        return 0

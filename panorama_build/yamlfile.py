@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar, cast
 
@@ -62,15 +63,23 @@ def read(path: Path, kind: type[S], name: str | None = None) -> tuple[S, Places]
     PanoramaError where there is nothing to read.
     """
     name = name or str(path)
+    return parse(_text(path, name), kind, name)
+
+
+def parse(text: str, kind: type[S], name: str) -> tuple[S, Places]:
+    """Read a YAML text as ``read`` does a file."""
     decoder = _Decoder(name)
-    root = _compose(_text(path, name), name)
+    root = _compose(text, name)
     try:
-        value = decoder.decode(root, inspect.type_info(kind), ())
+        value = decoder.decode(root, _type_info(kind), ())
     except _Refused:
         value = None
     if decoder.errors:
         raise PanoramaErrors(decoder.errors)
     return cast(S, value), decoder.places
+
+
+_type_info = cache(inspect.type_info)
 
 
 def _text(path: Path, name: str) -> str:
