@@ -5,9 +5,10 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from panorama_build.errors import PanoramaError, PanoramaErrors
+from panorama_build.finding import Finding, located, path_of
+from panorama_build.limits import limits
 from panorama_build.model import (
     Application,
     Edge,
@@ -27,16 +28,6 @@ NODE_NAME = re.compile("[a-zA-Z0-9_-]{1,128}")
 REQUIREMENTS = ("type", "inferenceAccelerators", "minVersion", "maxVersion", "name")
 
 
-@dataclass(frozen=True)
-class Finding:
-    """Something wrong, or odd (a warning), and the key path in panorama.yaml where it stands."""
-
-    path: KeyPath
-    message: str
-    hint: str | None = None
-    warning: bool = False
-
-
 def check(application: Application, places: Places) -> list[PanoramaError]:
     """The warnings, sorted by place. Raises PanoramaErrors with all that is wrong."""
     errors, warnings = judge(application, places)
@@ -48,13 +39,9 @@ def check(application: Application, places: Places) -> list[PanoramaError]:
 def judge(application: Application, places: Places) -> tuple[list[PanoramaError], list[PanoramaError]]:
     """What is wrong, and what is odd, each sorted by place."""
     findings = list(_findings(application))
-    wrong = [_located(finding, places) for finding in findings if not finding.warning]
-    odd = [_located(finding, places) for finding in findings if finding.warning]
+    wrong = [located(finding, places) for finding in findings if not finding.warning]
+    odd = [located(finding, places) for finding in findings if finding.warning]
     return PanoramaErrors(wrong).errors, PanoramaErrors(odd).errors
-
-
-def _located(finding: Finding, places: Places) -> PanoramaError:
-    return PanoramaError(finding.message, where=places[finding.path], hint=finding.hint)
 
 
 def _findings(application: Application) -> Iterator[Finding]:
@@ -62,16 +49,13 @@ def _findings(application: Application) -> Iterator[Finding]:
         yield from _package(application, package)
         yield from _requirements(package)
     for graph in application.graphs:
-        yield from _graph(application, graph, _path_of(graph))
+        yield from _graph(application, graph, path_of(graph))
     yield from _overrides(application)
     yield from _unused(application)
+    yield from limits(application)
     for file in application.documents:
         message = f'"{file}" has no words here: it is passed through, and nothing in it is checked'
         yield Finding(("documents", str(file)), message, warning=True)
-
-
-def _path_of(graph: Graph) -> KeyPath:
-    return ("graph",) if graph.key is None else ("graphs", graph.key)
 
 
 def _nearest(word: str, words: Iterable[str]) -> str | None:
@@ -186,6 +170,8 @@ def _is_camera(graph: Graph, name: PackageName) -> bool:
 def _node(application: Application, graph: Graph, node: Node, path: KeyPath) -> Iterator[Finding]:
     name = node.interface
     if not isinstance(name, InterfaceName):
+        if not name:
+            yield Finding(path, f'node "{node.name}" has no interface', "a package, camera, hdmi, or a parameter's type")
         return
     package = application.package(name.package.package) if name.package.account is None else None
     if package and not package.interface(name.interface):

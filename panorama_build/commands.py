@@ -16,11 +16,12 @@ from typing import Any
 from doit import cmd_help
 from doit.cmd_base import Command
 from doit.cmdparse import CmdParseError
-from doit.exceptions import InvalidCommand
+from doit.exceptions import InvalidCommand, InvalidDodoFile
 
 from panorama_build import schema
 from panorama_build.check import judge
 from panorama_build.errors import PanoramaError
+from panorama_build.finding import as_json
 from panorama_build.project import Project
 
 MARK = "NAME"  # what stands for the application's name in a template's text and path
@@ -54,6 +55,11 @@ def plain(command: Any) -> Any:
         def parse_execute(self, in_args: list[str]) -> Any:
             try:
                 return super().parse_execute(in_args)
+            except InvalidDodoFile as error:
+                if "--json" not in in_args or not isinstance(error.__cause__, PanoramaError):
+                    raise
+                print(as_json([error.__cause__], []))
+                return 3
             except PanoramaError as error:
                 raise InvalidCommand(str(error)) from None
             except CmdParseError as error:

@@ -80,7 +80,7 @@ def look(project: Path, name: str, build: Build, platform: str, exclude: list[Pa
         )
     dockerfile = root / build.dockerfile
     return Container(
-        name, root, context.entries(root, _ignore(root, dockerfile), exclude), _read(dockerfile), build, platform
+        name, root, context.entries(root, ignore_of(root, dockerfile), exclude), _read(dockerfile), build, platform
     )
 
 
@@ -95,8 +95,11 @@ def _read(path: Path) -> bytes:
         raise PanoramaError(f"can't be read: {error.strerror}", where=str(path)) from None
 
 
-def _ignore(root: Path, dockerfile: Path) -> Ignore:
-    """The ignore file of a Dockerfile: its own, ``NAME.dockerignore``, before the context's, as BuildKit has it."""
+def ignore_of(root: Path, dockerfile: Path) -> Ignore:
+    """The ignore file of a Dockerfile: its own, ``NAME.dockerignore``, before the context's, as BuildKit has it.
+
+    Raises PanoramaError where it can't be read or has a pattern that Docker refuses.
+    """
     own = dockerfile.with_name(f"{dockerfile.name}.dockerignore")
     path = own if own.exists() else root / ".dockerignore"
     if not path.exists():

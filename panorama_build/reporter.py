@@ -27,9 +27,10 @@ class Reporter(ConsoleReporter):  # type: ignore[misc]
         """A line with the task's outcome."""
         if not task.actions:
             return
-        self.done += 1
         verb, detail = task.values.get("verb", "done"), task.values.get("detail", "")
-        self._line(verb, task.name, detail)
+        if verb:
+            self.done += 1
+            self._line(verb, task.name, detail)
 
     def skip_uptodate(self, task: Any) -> None:
         """Count it."""

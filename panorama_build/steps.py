@@ -30,6 +30,10 @@ class Outcome:
     detail: str
 
 
+NOTHING_TO_SAY = Outcome("", "")
+"""Of a task that said everything itself."""
+
+
 # -- containers
 
 

@@ -16,6 +16,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -25,7 +26,9 @@ from doit.tools import config_changed
 
 from panorama_build import manifest, schema, steps
 from panorama_build.check import check
-from panorama_build.errors import PanoramaError
+from panorama_build.errors import PanoramaError, PanoramaErrors
+from panorama_build.finding import as_json, located
+from panorama_build.inspection import inspect
 from panorama_build.model import Asset, Build, Package, Source
 from panorama_build.project import Project
 from panorama_build.reporter import Reporter
@@ -56,7 +59,7 @@ def load(root: str | Path = ".") -> tuple[dict[str, Any], Tasks]:
         _remove_damaged(_database(project))
         known = list(tasks(project, findings))
     except PanoramaError as error:
-        raise InvalidDodoFile(str(error)) from None
+        raise InvalidDodoFile(str(error)) from error
     except OSError as error:
         raise InvalidDodoFile(f"{error.filename}: can't be written: {error.strerror}") from None
     atexit.register(project.digests.save)
@@ -160,19 +163,41 @@ def _forced() -> bool:
 # -- the tasks of each kind
 
 
-def _check(project: Project, findings: list[PanoramaError]) -> Task:
-    def step() -> steps.Outcome:
-        for finding in findings:
-            _sayer("check")(f"warning: {finding}")
-        count = len(project.application.packages)
-        return steps.Outcome("checked", f"{count} packages, {len(findings)} warnings")
+def _check(project: Project, odd: list[PanoramaError]) -> Task:
+    @cache
+    def warnings() -> list[PanoramaError]:
+        found = (located(finding, project.places) for finding in inspect(project.root, project.application))
+        return PanoramaErrors([*odd, *found]).errors
 
-    return _task(
-        step,
-        basename="check",
-        doc="Check panorama.yaml",
-        file_dep=[str(project.root / "panorama.yaml")],
-    )
+    def step(as_data: bool) -> steps.Outcome:
+        schema.keep(project.root)
+        if as_data:
+            sys.stdout.write(f"{as_json([], warnings())}\n")
+            return steps.NOTHING_TO_SAY
+        for warning in warnings():
+            _sayer("check")(f"warning: {warning}")
+        count = len(project.application.packages)
+        return steps.Outcome("checked", f"{count} packages, {len(warnings())} warnings")
+
+    def action(json: bool) -> dict[str, str] | TaskFailed:
+        return _action(lambda: step(json))()
+
+    def told_before(task: Any, values: dict[str, Any]) -> bool:
+        """Whether nothing is new. Who asks for the check by name is told again what is odd."""
+        told = [str(warning) for warning in warnings()]
+        task.value_savers.append(lambda: {"warnings": told})
+        asked = (task.options or {}).get("json") or (told and "check" in sys.argv)
+        return not asked and values.get("warnings") == told
+
+    return {
+        "basename": "check",
+        "doc": "Check panorama.yaml, and what it says of files",
+        "actions": [action],
+        "io": {"capture": False},
+        "params": [{"name": "json", "long": "json", "type": bool, "default": False, "help": "as JSON"}],
+        "file_dep": [str(project.root / manifest.FILE)],
+        "uptodate": [told_before],
+    }
 
 
 def _graph(project: Project) -> Task:
