@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from math import inf, isfinite
 from typing import Any
 
 import yaml
 from msgspec import inspect
 
+LONGEST_SHOWN = 100
+
 _NULL = re.compile(r"~|null|Null|NULL|")
-_INT = re.compile(r"[-+]?[0-9]+")
+_INT = re.compile(r"[-+]?[0-9]{1,1000}")  # Python converts no more than some thousand digits
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _BOOLS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 
@@ -99,7 +102,8 @@ def untyped(node: yaml.ScalarNode) -> Any:
         return _BOOLS[text]
     if _INT.fullmatch(text):
         return int(text)
-    return float(text) if _FLOAT.fullmatch(text) else text
+    number = float(text) if _FLOAT.fullmatch(text) else inf
+    return number if isfinite(number) else text
 
 
 def type_name(kind: inspect.Type) -> str:
@@ -127,4 +131,9 @@ def describe(node: yaml.Node) -> str:
         return "a mapping"
     if isinstance(node, yaml.SequenceNode):
         return "a list"
-    return "nothing" if _is_null(node) else f'"{node.value}"'
+    return "nothing" if _is_null(node) else shown(node.value)
+
+
+def shown(text: str) -> str:
+    """A text in quotes, as much of it as a line has room for."""
+    return f'"{text}"' if len(text) <= LONGEST_SHOWN else f'"{text[:LONGEST_SHOWN]}..."'

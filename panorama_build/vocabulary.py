@@ -225,7 +225,7 @@ EdgeText: TypeAlias = Annotated[
     str, Meta(pattern=r"^[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)? *-> *[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)?$")
 ]
 Edges: TypeAlias = list[EdgeText | EdgeWords]
-RouteText: TypeAlias = Annotated[str, Meta(pattern=r"^([0-9]+ *-> *)?[a-zA-Z0-9_-]+:[0-9]{1,5}$")]
+RouteText: TypeAlias = Annotated[str, Meta(pattern=r"^([0-9]{1,5} *-> *)?[a-zA-Z0-9_-]+:[0-9]{1,5}$")]
 
 
 class GraphWords(Words, kw_only=True):

@@ -17,17 +17,14 @@ import yaml
 from msgspec import Struct, inspect
 
 from panorama_build.errors import PanoramaError, PanoramaErrors, Place
-from panorama_build.scalars import convert, describe, pick, plain, type_name, untyped
+from panorama_build.scalars import LONGEST_SHOWN, convert, describe, pick, plain, shown, type_name, untyped
+from panorama_build.yamltree import DEEPEST, MOST_NODES, text_of, tree_of
 
 Key: TypeAlias = str | int
 KeyPath: TypeAlias = tuple[Key, ...]
 S = TypeVar("S", bound=Struct)
 
-LARGEST = 4 << 20  # bytes; the longest manifest seen has 40 KB
-MOST_NODES = 200_000  # aliases let a short text stand for billions of nodes
-
-_CONFLICT = re.compile("<{7} |>{7} |={7}$")
-_LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+MOST_ERRORS = 100
 
 
 class Places:
@@ -63,13 +60,13 @@ def read(path: Path, kind: type[S], name: str | None = None) -> tuple[S, Places]
     PanoramaError where there is nothing to read.
     """
     name = name or str(path)
-    return parse(_text(path, name), kind, name)
+    return parse(text_of(path, name), kind, name)
 
 
 def parse(text: str, kind: type[S], name: str) -> tuple[S, Places]:
     """Read a YAML text as ``read`` does a file."""
     decoder = _Decoder(name)
-    root = _compose(text, name)
+    root = tree_of(text, name)
     try:
         value = decoder.decode(root, _type_info(kind), ())
     except _Refused:
@@ -80,50 +77,6 @@ def parse(text: str, kind: type[S], name: str) -> tuple[S, Places]:
 
 
 _type_info = cache(inspect.type_info)
-
-
-def _text(path: Path, name: str) -> str:
-    try:
-        if path.stat().st_size > LARGEST:
-            raise PanoramaError("the file is larger than 4 MiB", where=name, hint="a manifest has some hundred lines")
-        return path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        raise PanoramaError("there is no such file", where=name, hint="panorama-build init DIR makes one") from None
-    except UnicodeDecodeError as error:
-        raise PanoramaError(f"byte {error.start} is not UTF-8", where=name, hint="is this a text file?") from None
-    except OSError as error:
-        raise PanoramaError(f"can't be read: {error.strerror}", where=name) from None
-
-
-def _compose(text: str, name: str) -> yaml.Node:
-    try:
-        root = yaml.compose(text, _LOADER)
-    except yaml.MarkedYAMLError as error:
-        raise _syntax_error(error, text, name) from None
-    except yaml.YAMLError as error:
-        raise PanoramaError(f"not a YAML text: {str(error).splitlines()[0]}", where=name) from None
-    except RecursionError:
-        raise PanoramaError("the nesting is too deep", where=name) from None
-    if root is None:
-        raise PanoramaError("the file is empty", where=name, hint="the least it needs is `application: NAME`")
-    return root
-
-
-def _syntax_error(error: yaml.MarkedYAMLError, text: str, name: str) -> PanoramaError:
-    """The likeliest cause: what a merge left, a tab, or else what the YAML parser says."""
-    lines = text.splitlines()
-    marker = next((number for number, line in enumerate(lines) if _CONFLICT.match(line)), None)
-    if marker is not None:
-        return PanoramaError("a merge conflict is left in the file", where=Place(name, marker + 1, 1))
-    mark = error.problem_mark or error.context_mark
-    if mark is None:
-        return PanoramaError(str(error.problem), where=name, hint="YAML syntax")
-    line = lines[mark.line] if mark.line < len(lines) else ""
-    where = Place(name, mark.line + 1, mark.column + 1)
-    if "\t" in line[: len(line) - len(line.lstrip())]:
-        return PanoramaError("a tab is used for indentation, where YAML takes spaces alone", where=where)
-    message = ", ".join(part for part in (error.context, error.problem) if part)
-    return PanoramaError(message, where=where, hint="YAML syntax")
 
 
 class _Decoder:
@@ -137,8 +90,10 @@ class _Decoder:
     def decode(self, node: yaml.Node, kind: inspect.Type, path: KeyPath) -> Any:
         place = self.places.note(path, node.start_mark)
         self._nodes += 1
-        if self._nodes > MOST_NODES:
+        if self._nodes > MOST_NODES:  # a short text can stand for billions of nodes
             raise PanoramaError("the document grows too large through its aliases", where=place)
+        if len(path) > DEEPEST:
+            raise PanoramaError("the nesting is too deep through its aliases", where=place)
         kind = pick(node, kind)
         if isinstance(kind, inspect.StructType):
             return self._struct(node, kind, path)
@@ -152,6 +107,9 @@ class _Decoder:
 
     def complain(self, message: str, place: Place, hint: str | None = None) -> _Refused:
         self.errors.append(PanoramaError(message, where=place, hint=hint))
+        if len(self.errors) == MOST_ERRORS:
+            more = PanoramaError(f"these are {MOST_ERRORS} mistakes, and there may be more", where=self.places.file)
+            raise PanoramaErrors([*self.errors, more])
         return _Refused()
 
     def _items(self, node: yaml.Node, path: KeyPath, what: str) -> list[tuple[str, yaml.Node, Place]]:
@@ -165,7 +123,7 @@ class _Decoder:
                 self.complain("a key must be a plain word", place)
             elif key_node.value in items:
                 self.complain(
-                    f'duplicate key "{key_node.value}"', place, f"first in line {items[key_node.value][2].line}"
+                    f"duplicate key {shown(key_node.value)}", place, f"first in line {items[key_node.value][2].line}"
                 )
             else:
                 items[key_node.value] = (key_node.value, value_node, place)
@@ -177,7 +135,7 @@ class _Decoder:
         refused = False
         for key, value_node, place in self._items(node, path, "a mapping"):
             if key not in fields:
-                self.complain(f'unknown key "{key}"{_of(path)}', place, _nearest(key, list(fields)))
+                self.complain(f"unknown key {shown(key)}{_of(path)}", place, _nearest(key, list(fields)))
                 continue
             try:
                 values[key] = self._member(value_node, fields[key].type, (*path, key), place)
@@ -237,7 +195,7 @@ class _Decoder:
             value = convert(node, kind)
         except ValueError:
             raise self.complain(
-                f'expected {type_name(kind)}, found "{node.value}"', place, _advice(node.value, kind)
+                f"expected {type_name(kind)}, found {shown(node.value)}", place, _advice(node.value, kind)
             ) from None
         self._limits(value, kind, place, "value")
         return value
@@ -248,8 +206,8 @@ class _Decoder:
                 raise self.complain(f"the {what} is empty", place)
             if kind.max_length is not None and len(value) > kind.max_length:
                 raise self.complain(f"the {what} has {len(value)} characters", place, f"at most {kind.max_length}")
-            if kind.pattern is not None and not re.search(kind.pattern, value):
-                raise self.complain(f'the {what} "{value}" is not allowed', place, f"it must match {kind.pattern}")
+            if kind.pattern is not None and not re.fullmatch(kind.pattern, value):
+                raise self.complain(f"the {what} {shown(value)} is not allowed", place, f"it must match {kind.pattern}")
         if isinstance(kind, inspect.IntType) and isinstance(value, int):
             low, high = kind.ge, kind.le
             if (low is not None and value < low) or (high is not None and value > high):
@@ -271,5 +229,5 @@ def _of(path: KeyPath) -> str:
 
 
 def _nearest(word: str, words: list[str]) -> str | None:
-    near = difflib.get_close_matches(word, words, n=1)
+    near = difflib.get_close_matches(word[:LONGEST_SHOWN], words, n=1)
     return f'did you mean "{near[0]}"?' if near else None

@@ -14,7 +14,7 @@ MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__i
 # Each may import from what stands before it.
 LAYERS = (
     "errors",
-    "files address fingerprint dockerignore dockerfile modelarchive vocabulary scalars keyorder",
+    "files yamltree address fingerprint dockerignore dockerfile modelarchive vocabulary scalars keyorder",
     "model entryfile yamlfile yamltext digests refusals machines context buildlog",
     "schema finding rootfs documents wording packages graphs store uptodate aws",
     "archive manifest limits fetch tree graph_wording",
@@ -35,7 +35,7 @@ USERS = {
     "docker": "engine classic buildkit",
     "boto3": "aws",
     "botocore": "aws refusals",
-    "yaml": "yamlfile yamltext scalars",
+    "yaml": "yamlfile yamltree yamltext scalars",
     "msgspec": "vocabulary schema yamlfile scalars packages graphs wording package_wording",
     "deflate": "archive",
 }
