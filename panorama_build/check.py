@@ -171,7 +171,7 @@ def _node(application: Application, graph: Graph, node: Node, path: KeyPath) -> 
     name = node.interface
     if not isinstance(name, InterfaceName):
         if not name:
-            yield Finding(path, f'node "{node.name}" has no interface', "a package, camera, hdmi, or a parameter's type")
+            yield Finding(path, f'node "{node.name}" has no interface', "name a package, camera, hdmi or a type")
         return
     package = application.package(name.package.package) if name.package.account is None else None
     if package and not package.interface(name.interface):

@@ -220,9 +220,9 @@ def _node(node: Node, account: str) -> Json:
     )
 
 
-def _interface_name(interface: InterfaceName | str, account: str) -> str:
+def _interface_name(interface: InterfaceName | str, account: str) -> str | None:
     if isinstance(interface, str):
-        return interface
+        return interface or None
     return f"{interface.package.qualified(account)}.{interface.interface}"
 
 

@@ -12,7 +12,19 @@ from panorama_build.documents import graph_document, override_document
 from panorama_build.errors import PanoramaError
 from panorama_build.graphs import Names
 from panorama_build.model import CAMERA, SCALARS, SCREEN, Edge, Json, Node, Package
-from panorama_build.wording import Members, Unsayable, Words, arranged, free_name, ordered, plain, same, say, understand
+from panorama_build.wording import (
+    Members,
+    Unsayable,
+    Words,
+    arranged,
+    free_name,
+    nearest,
+    ordered,
+    plain,
+    same,
+    say,
+    understand,
+)
 
 _DECORATOR = {
     "title": "title",
@@ -132,21 +144,16 @@ class _Document:
         def expand(words: Words) -> Members:
             return self.part("nodes", {"nodes": {key: words}})  # type: ignore[no-any-return]
 
-        words = say(node, expand, self.node_choices(key, node))
-        return plain(words, "interface")  # type: ignore[no-any-return]
-
-    def node_choices(self, key: str, node: Members) -> Iterator[list[Words]]:
-        """What may be said of a node."""
         if not isinstance(node, dict):
             raise Unsayable
-        if node.get("name") != key:
-            yield [{"name": node.get("name")}]
         decorator = _decorator(node.get("decorator"))
-        yield list(self.interfaces(node, decorator))
-        for member, word in _FLAGS.items():
-            yield [{word: node.get(member)}]
-        if decorator:
-            yield [decorator]
+        # First of all the interface, on which depends what goes without saying.
+        interfaces = [words for words in self.interfaces(node, decorator) if _reads(expand, words)]
+        right = [words for words in interfaces if expand(words).get("interface") == node["interface"]]
+        flags = [[{word: node.get(member)}] for member, word in _FLAGS.items()]
+        name = [] if node.get("name") == key else [{"name": node.get("name")}]
+        words = say(node, expand, [name, *flags, [decorator]], nearest(node, expand, right))
+        return plain(words, "interface")  # type: ignore[no-any-return]
 
     def interfaces(self, node: Members, decorator: Words) -> Iterator[Words]:
         """The ways to say a node's interface, the shortest first."""
@@ -176,10 +183,9 @@ class _Document:
         packages: Words = {}
         for package in _list(found):
             name = package.get("name") if isinstance(package, dict) else None
-            key = self.short(name) if isinstance(name, str) else "package"
-            if key in packages:
+            if not isinstance(name, str) or self.short(name) in packages:
                 raise Unsayable
-            packages[key] = self.package(key, package)
+            packages[self.short(name)] = self.package(self.short(name), package)
         return packages
 
     def package(self, key: str, package: Members) -> Words | str:

@@ -117,7 +117,7 @@ class Names:
             return _of(CAMERA)
         if node.hdmi is not UNSET or node.interface == "hdmi":
             return _of(SCREEN)
-        return self.named_interface(node.interface or "")
+        return self.named_interface(node.interface) if node.interface else ""
 
     def named_interface(self, text: str) -> InterfaceName | str:
         """What ``package``, ``package.asset``, ``package.interface`` or ``account::package.interface`` means."""

@@ -7,7 +7,6 @@ the others follow as usual.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
@@ -68,28 +67,29 @@ def _objects(usual: Any, found: Any, kind: Path, place: Path) -> Iterator[_Objec
 
 
 def _rules(objects: list[_Object]) -> Iterator[tuple[str, list[str]]]:
-    """One list of keys for all objects of a kind, and one for each that keeps to another order."""
-    if all(each.usual == each.found for each in objects):
-        return
-    keys = _merged([each.found for each in objects])
-    fitting = [each for each in objects if _sorted(each.usual, keys) == each.found]
-    if shortened := _shortened(keys, fitting):
+    """One list of keys for the objects of a kind, and one for each that keeps to another order."""
+    keys = min([[], *_candidates([each.found for each in objects])], key=lambda keys: len(_misfits(objects, keys)))
+    misfits = _misfits(objects, keys)
+    if shortened := _shortened(keys, [each for each in objects if each not in misfits]):
         yield objects[0].kind, shortened
-    for each in objects:
-        if _sorted(each.usual, keys) != each.found:
-            yield each.place, _shortened(list(each.found), [each])
+    for each in misfits:
+        yield each.place, _shortened(list(each.found), [each])
 
 
-def _merged(orders: list[Keys]) -> list[str]:
-    """The order that all ``orders`` keep, or else the commonest of them."""
+def _misfits(objects: list[_Object], keys: Keys) -> list[_Object]:
+    return [each for each in objects if _sorted(each.usual, keys) != each.found]
+
+
+def _candidates(orders: list[Keys]) -> list[list[str]]:
+    """The order that all ``orders`` keep, or else each of them."""
     sorter: TopologicalSorter[str] = TopologicalSorter()
     for order in orders:
         for before, after in pairwise(order):
             sorter.add(after, before)
     try:
-        return list(sorter.static_order())
+        return [list(sorter.static_order())]
     except CycleError:
-        return list(Counter(map(tuple, orders)).most_common(1)[0][0])
+        return [list(order) for order in dict.fromkeys(map(tuple, orders))]
 
 
 def _shortened(keys: list[str], objects: list[_Object]) -> list[str]:

@@ -228,8 +228,8 @@ class Decorator:
 class Node:
     """A node of a graph: an instance of a package's interface, or a parameter of a scalar type.
 
-    ``interface`` is an InterfaceName or one of SCALARS; ``value`` is a parameter's, None when it has none. ``key`` is
-    where panorama.yaml has it.
+    ``interface`` is an InterfaceName, one of SCALARS, or "" where there is none; ``value`` is a parameter's, None when
+    it has none. ``key`` is where panorama.yaml has it.
     """
 
     key: str

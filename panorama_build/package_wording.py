@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from itertools import product
@@ -17,6 +18,7 @@ from panorama_build.model import Json, Package
 from panorama_build.packages import expand_packages
 from panorama_build.wording import Members, Unsayable, Words, arranged, merge, ordered, plain, same, say, understand
 
+_SHA256 = re.compile("[0-9a-f]{64}")
 _CAMERA = {"username": "username", "password": "password", "streamUrl": "url"}
 _IMPLEMENTATION = {"type": str, "assetUri": str, "descriptorUri": str, "requirements": list}
 
@@ -106,15 +108,19 @@ class PackageWording:
         uri = implementation.get("assetUri")
         if implementation["type"] != "model" or uri not in self.archives:
             return {}
-        return {"source": f"models/{uri}", "sha256": str(uri).partition(".")[0]}
+        pin = str(uri).partition(".")[0]
+        return {"source": f"models/{uri}", **({"sha256": pin} if _SHA256.fullmatch(pin) else {})}
 
     def ready_made(self, words: Words) -> Iterator[Words]:
         """A camera or a screen as panorama-cli made them."""
         if "system" not in words:
             return
         rest = {word: value for word, value in words.items() if word not in ("system", "assets", "interfaces")}
-        faces = [ports for face in self.body["interfaces"] for ports in _attempt(_named, face.get("inputs"))]
-        ports = merge(*faces[:1])
+        match self.body:
+            case {"interfaces": [{"inputs": [*inputs]}]}:
+                ports = merge(*_attempt(_named, inputs))
+            case _:
+                ports = {}
         camera = {word: ports[port].get("default") for port, word in _CAMERA.items() if port in ports}
         usual = structs.asdict(vocabulary.CameraWords())
         yield {**rest, "sink": "hdmi"}

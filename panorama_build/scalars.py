@@ -67,6 +67,8 @@ def convert(node: yaml.ScalarNode, kind: inspect.Type) -> Any:
         return int(_matching(_INT, node.value))
     if isinstance(kind, inspect.FloatType):
         return float(_matching(_FLOAT, node.value))
+    if isinstance(kind, (inspect.StructType, inspect.DictType, inspect.ListType)):
+        raise ValueError
     return node.value
 
 

@@ -56,6 +56,11 @@ def say(found: Json, expand: Expand, choices: Iterable[Iterable[Words]], start: 
     return _complete(found, expand, words)
 
 
+def nearest(found: Members, expand: Expand, candidates: Iterable[Words]) -> Words:
+    """Those of ``candidates`` that come nearest to ``found``, the first of several."""
+    return min(candidates, key=lambda words: _distance(found, expand, words), default={})
+
+
 def _distance(found: Members, expand: Expand, words: Words) -> float:
     try:
         made = expand(words)

@@ -225,3 +225,8 @@ def test_any_mutation_of_a_manifest_loads_or_is_refused_with_its_place(
         check(*load(folder, {}))
     except PanoramaError as error:
         assert all("panorama.yaml" in line for line in str(error).splitlines())
+
+
+def test_a_scalar_is_no_list_and_no_mapping(tmp_path: Path) -> None:
+    text = f"{MINIMAL}packages: {{m: {{models: {{n: {{framework: PYTORCH, inputs: {{data: x}}}}}}}}}}\n"
+    assert mistakes(tmp_path, text) == ['panorama.yaml:2:64: expected a list or a mapping, found "x"']

@@ -155,7 +155,7 @@ def test_each_descriptor_has_a_file_of_its_own() -> None:
 def test_a_port_s_default_is_of_the_port_s_type() -> None:
     package = manifest.load(EVERYTHING, {})[0].package("code")
     assert package
-    defaults = {port.name: port.default for port in package.interfaces[0].inputs}
+    defaults = {port.name: port.default for port in package.interfaces[0].inputs or ()}
     assert defaults == {"video_in": None, "threshold": 0.5, "label": "1.10", "most": 10, "night": False}
 
 

@@ -1,0 +1,564 @@
+"""import and render: a project says what an application of panorama-cli said, and says it again."""
+
+from __future__ import annotations
+
+import copy
+import json
+import statistics
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from panorama_build.documents import canonical
+from panorama_build.fingerprint import Fingerprint
+from panorama_build.importer import import_application
+from panorama_build.keyorder import arrange, order_of
+from panorama_build.project import Project
+from panorama_build.render import documents
+from panorama_build.store import Artifact
+from tests.applications import run
+from tests.roots import CODE, CORPUS, GRAPH, NETS, OVERRIDE, Files, contents, differing, shop, there_and_back, write
+
+Edit: TypeAlias = Callable[[Files], None]
+
+
+# -- real applications
+
+needs_corpus = pytest.mark.skipif(not CORPUS, reason="the real applications are not here; see PANORAMA_SHARED")
+
+
+@needs_corpus
+@pytest.mark.parametrize("app", CORPUS, ids=lambda app: app.name)
+def test_a_real_application_comes_back_as_it_was_and_stays_untouched(app: Path, tmp_path: Path) -> None:
+    before = contents(app)
+    _, rendered = there_and_back(app, tmp_path / "project")
+    assert differing(app, rendered) == []
+    assert rendered.keys() <= before.keys()
+    assert contents(app) == before
+    assert "documents:" not in (tmp_path / "project/panorama.yaml").read_text()
+
+
+@needs_corpus
+def test_a_manifest_has_half_the_lines_of_the_documents_it_replaces_or_less(tmp_path: Path) -> None:
+    ratios, exact = [], []
+    for app in CORPUS:
+        _, rendered = there_and_back(app, tmp_path / app.name)
+        lines = sum(len(json.dumps(json.loads(text), indent=4).splitlines()) for text in rendered.values())
+        ratios.append(len((tmp_path / app.name / "panorama.yaml").read_text().splitlines()) / lines)
+        exact += [(app / file).read_bytes() == content for file, content in rendered.items()]
+    print(f"{len(ratios)} applications, median {statistics.median(ratios):.2f} of the lines, {sum(exact)} files exact")
+    assert statistics.median(ratios) <= 0.5
+
+
+BROKEN = {
+    "cli_example_app": '"people_counter" is listed, but not declared',
+    "onnx_app": "the graph names packages of 937544830708",
+    "kinesis_video_streams_app": 'the override has no node "override_iot_role_alias"',
+    "pose_estimation_app": 'the name "{YourCameraName}_node" is not allowed',
+    "mot_analysis_app": 'no "nvAccelerators" in a requirement',
+}
+
+
+@needs_corpus
+@pytest.mark.parametrize("app", BROKEN)
+def test_what_dangles_in_a_real_application_is_told_with_its_place(app: str, tmp_path: Path) -> None:
+    (source,) = (each for each in CORPUS if each.name == app)
+    done = import_application(source, tmp_path / "project")
+    assert any(BROKEN[app] in str(each) and "panorama.yaml:" in str(each) for each in [*done.wrong, *done.odd])
+
+
+# -- one situation each, and what the manifest says of it
+
+
+def graph(files: Files) -> Any:
+    return files[GRAPH]["nodeGraph"]
+
+
+def override(files: Files) -> Any:
+    return files[OVERRIDE]["nodeGraphOverrides"]
+
+
+def code(files: Files) -> Any:
+    return files[f"{CODE}/package.json"]["nodePackage"]
+
+
+def nets(files: Files) -> Any:
+    return files[f"{NETS}/package.json"]["nodePackage"]
+
+
+def node(files: Files, **members: Any) -> None:
+    graph(files)["nodes"][1] |= members
+
+
+def rename(files: Files, old: str, new: str) -> None:
+    for file in [file for file in files if file.startswith(old)]:
+        files[file.replace(old, new)] = files.pop(file)
+
+
+def without(found: dict[str, Any], *members: str) -> None:
+    for member in members:
+        del found[member]
+
+
+def reorder(found: dict[str, Any], *first: str) -> None:
+    members = {**{key: found[key] for key in first}, **found}
+    found.clear()
+    found.update(members)
+
+
+def unbuilt(files: Files) -> None:
+    code(files)["assets"] = nets(files)["assets"] = []
+
+
+def second_graph(files: Files) -> None:
+    text = json.dumps(files[GRAPH]).replace("123456789012", "937544830708")
+    files["graphs/shop/with_hdmi.json"] = json.loads(text)
+
+
+def placeholders(files: Files) -> None:
+    text = json.dumps(files[OVERRIDE]).replace("123456789012", "{YourAccount}").replace("yard", "{YourCamera}")
+    files[OVERRIDE] = json.loads(text)
+
+
+def accelerators(files: Files) -> None:
+    requirement = {"type": "hardware_access", "nvAccelerators": [{"deviceType": "nvhost_gpu"}]}
+    code(files)["assets"][0]["implementations"][0]["requirements"] = [requirement]
+
+
+def gpu(files: Files) -> None:
+    policy = {"policy": "allow_all"}
+    accelerator = {"deviceType": "nvhost_gpu", "sharedResourcePolicy": policy}
+    requirement = {"type": "hardware_access", "inferenceAccelerators": [accelerator]}
+    code(files)["assets"][0]["implementations"][0]["requirements"] = [requirement]
+
+
+def interfaces_first(files: Files) -> None:
+    for each in graph(files)["nodes"]:
+        reorder(each, "interface")
+
+
+def camera_package(files: Files) -> None:
+    defaults = {"username": "me", "password": "<password>", "streamUrl": "rtsp://<stream url>"}
+    inputs = [{"description": f"Camera {n}", "name": n, "type": "string", "default": d} for n, d in defaults.items()]
+    implementation = {"type": "system", "assetUri": "source/video/camera/rtsp/source_rtsp"}
+    nets(files)["assets"] = [{"name": "rtsp_camera", "implementations": [implementation]}]
+    nets(files)["interfaces"] = [
+        {
+            "name": "rtsp_interface",
+            "category": "media_source",
+            "asset": "rtsp_camera",
+            "inputs": inputs,
+            "outputs": [{"name": "video_out", "type": "media"}],
+        }
+    ]
+
+
+def several_models(files: Files) -> None:
+    for name, framework in (("one", "MXNET"), ("two", "TENSORFLOW")):
+        descriptor = copy.deepcopy(files[f"{NETS}/descriptor.json"])
+        descriptor["mlModelDescriptor"]["framework"] = framework
+        files[f"{NETS}/{name}.json"] = descriptor
+
+
+SITUATIONS: list[tuple[str, Edit, str]] = [
+    (
+        "nothing odd",
+        lambda files: None,
+        "    camera: camera\n    app: code\n    threshold: {float32: 60.0, overridable: true}",
+    ),
+    ("a second graph of another account", second_graph, 'with_hdmi.json:\n    account: "937544830708"'),
+    ("another folder for the graph", lambda files: rename(files, GRAPH, "graphs/my app/graph.json"), "name: my app"),
+    (
+        "an account that begins with 0",
+        lambda files: rename(files, "packages/1", "packages/0"),
+        'account: "023456789012"',
+    ),
+    (
+        "an account that is a word",
+        lambda files: rename(files, "packages/1", "packages/accountXYZ"),
+        "accountXYZ2345678",
+    ),
+    ("folders of two accounts", lambda files: rename(files, NETS, "packages/999999999999-nets-1.0"), "directory: 9999"),
+    ("a folder of no account", lambda files: rename(files, NETS, "packages/nets"), "directory: nets"),
+    ("another version in the folder", lambda files: rename(files, NETS, f"{NETS[:-3]}2.0"), 'directory_version: "2.0"'),
+    (
+        "hyphens in a name",
+        lambda files: rename(files, NETS, NETS.replace("nets", "the-nets")),
+        "the-nets:\n    name: nets",
+    ),
+    (
+        "neither name nor version",
+        lambda files: without(nets(files), "name", "version"),
+        "name: null\n    version: null",
+    ),
+    ("no description", lambda files: without(nets(files), "description"), "nets:\n    models:"),
+    ("an odd version", lambda files: nets(files).update(version="1"), 'version: "1"'),
+    (
+        "a package without a folder",
+        lambda files: graph(files)["packages"].append({"name": "1::x", "version": "2.0"}),
+        "1::x",
+    ),
+    ("a folder that no graph lists", lambda files: graph(files)["packages"].pop(0), "packages:"),
+    ("a package twice", lambda files: graph(files)["packages"].append(graph(files)["packages"][0]), "extra:"),
+    ("an empty graph", lambda files: graph(files).update(packages=[], nodes=[], edges=[]), "nodes: {}"),
+    ("no edges", lambda files: without(graph(files), "edges"), "edges: null"),
+    ("nothing was built", unbuilt, "container: code\n"),
+    ("no list of assets", lambda files: without(code(files), "assets"), "assets: null"),
+    ("no interfaces", lambda files: code(files).update(interfaces=[]), "interfaces: {}"),
+    ("an asset that is nothing", lambda files: code(files)["interfaces"][0].update(asset=""), 'asset: ""'),
+    (
+        "a placeholder for an asset",
+        lambda files: code(files)["assets"][0]["implementations"][0].update(assetUri=".tar.gz"),
+        "uri: .tar.gz",
+    ),
+    ("an empty URI", lambda files: code(files)["assets"][0]["implementations"][0].update(assetUri=""), 'uri: ""'),
+    (
+        "no descriptor URI",
+        lambda files: without(code(files)["assets"][0]["implementations"][0], "descriptorUri"),
+        "container:",
+    ),
+    ("the GPU", gpu, "gpu: true"),
+    ("a requirement that nobody knows", accelerators, "nvAccelerators: [{deviceType: nvhost_gpu}]"),
+    ("a camera package", camera_package, "camera: {username: me}"),
+    ("descriptors that no asset names", several_models, "one.json:  # no asset names it"),
+    (
+        "an odd descriptor",
+        lambda files: files[f"{CODE}/descriptor.json"]["runtimeDescriptor"].pop("entry"),
+        "descriptors:",
+    ),
+    (
+        "a framework that is nothing",
+        lambda files: files[f"{NETS}/descriptor.json"]["mlModelDescriptor"].update(framework=""),
+        'framework: ""',
+    ),
+    (
+        "a port's description",
+        lambda files: code(files)["interfaces"][0]["inputs"][1].update(description="On"),
+        'description: "On"',
+    ),
+    (
+        "a listening port",
+        lambda files: code(files)["interfaces"][0].update(network={"inboundPorts": [{"port": 80}]}),
+        "ports: [80]",
+    ),
+    ("a node with $", lambda files: node(files, name="$app"), "$app: code"),
+    ("a node without a name", lambda files: node(files, name=""), '"": code'),
+    ("two nodes of a name", lambda files: node(files, name="net"), "net_2: {interface: nets, name: net}"),
+    ("a node's description", lambda files: node(files, description="Counts"), "extra: {description: Counts}"),
+    (
+        "keys left out of a node",
+        lambda files: without(graph(files)["nodes"][1], "launch", "overridable"),
+        "overridable: null",
+    ),
+    ("an override that must be", lambda files: node(files, overrideMandatory=True), "override_mandatory: true"),
+    ("no value", lambda files: without(graph(files)["nodes"][2], "value"), "threshold: {interface: float32"),
+    ("a null value", lambda files: graph(files)["nodes"][2].update(value=None), "extra: {value: null}"),
+    ("a whole number", lambda files: graph(files)["nodes"][2].update(value=60), "float32: 60,"),
+    (
+        "a text like a list",
+        lambda files: graph(files)["nodes"][2].update(interface="string", value="[0,1]"),
+        'string: "[0,1]"',
+    ),
+    (
+        "no interface",
+        lambda files: without(graph(files)["nodes"][1], "interface"),
+        "app: {overridable: false, launch: onAppStart}",
+    ),
+    ("no title for a camera", lambda files: without(graph(files)["nodes"][0], "decorator"), "camera: {camera: null}"),
+    (
+        "an edge to nowhere",
+        lambda files: graph(files)["edges"].append({"producer": "x.y", "consumer": "app.z"}),
+        "- x.y -> app.z",
+    ),
+    (
+        "an edge that no text says",
+        lambda files: graph(files)["edges"].append({"producer": "", "consumer": "a"}),
+        'producer: ""',
+    ),
+    (
+        "a route",
+        lambda files: graph(files).update(networkRoutingRules=[{"node": "app", "containerPort": 80, "hostPort": 8080}]),
+        "- 8080 -> app:80",
+    ),
+    ("an override template", placeholders, 'account: "{YourAccount}"'),
+    ("an override of nothing", lambda files: override(files)["nodeOverrides"][0].update({"with": []}), "camera: []"),
+    (
+        "an override for two",
+        lambda files: override(files)["nodeOverrides"][0]["with"].append({"name": "b"}),
+        "camera: [yard, b]",
+    ),
+    (
+        "an override of routes alone",
+        lambda files: without(override(files), "nodes", "packages", "nodeOverrides"),
+        "shop.json: {}",
+    ),
+    (
+        "another envelope",
+        lambda files: graph(files).update(envelopeVersion="2022-01-01"),
+        'envelopeVersion: "2022-01-01"',
+    ),
+    ("no envelope", lambda files: without(graph(files), "envelopeVersion"), "documents:\n  graphs/shop/graph.json:"),
+    (
+        "another root",
+        lambda files: files.update({GRAPH: {"graph": graph(files)}}),
+        "documents:\n  graphs/shop/graph.json:",
+    ),
+    (
+        "nodes in another order of keys",
+        interfaces_first,
+        "order: {nodes: [interface]}",
+    ),
+    (
+        "one node in another order",
+        lambda files: reorder(graph(files)["nodes"][1], "launch", "name"),
+        "order: {nodes.1: [launch]}",
+    ),
+    (
+        "overrides in another order",
+        lambda files: reorder(override(files), "nodes", "packages"),
+        "order: {.: [nodes, packages]}",
+    ),
+    ("a package in another order", lambda files: reorder(code(files), "assets"), "order: {.: [assets]}"),
+    (
+        "an entry in another order",
+        lambda files: reorder(files[f"{CODE}/descriptor.json"]["runtimeDescriptor"]["entry"], "name"),
+        "descriptors:",
+    ),
+]
+
+
+@pytest.mark.parametrize(("edit", "said"), [row[1:] for row in SITUATIONS], ids=[row[0] for row in SITUATIONS])
+def test_whatever_stands_in_the_wild_comes_back_byte_by_byte(edit: Edit, said: str, tmp_path: Path) -> None:
+    files = shop()
+    edit(files)
+    source = write(tmp_path / "root", files)
+    _, rendered = there_and_back(source, tmp_path / "project")
+    assert {file: rendered.get(file) for file in files if file.endswith(".json")} == {
+        file: canonical(value) for file, value in files.items() if file.endswith(".json")
+    }
+    assert said in (tmp_path / "project/panorama.yaml").read_text()
+
+
+# -- files that are no documents
+
+
+def test_sources_go_where_their_container_is_built_and_the_rest_is_told(tmp_path: Path) -> None:
+    broken = {"graphs/shop/old.json": b"[1 2]", f"{NETS}/latin.json": b'{"a": "\xe9"}', "README.md": b"Read me"}
+    source = write(tmp_path / "root", {**shop(), **broken, f"assets/{'c' * 64}.tar.gz": b"a model"})
+    (source / CODE / "src/app.py").chmod(0o755)
+    (source / CODE / "src/link").symlink_to("app.py")
+    before = contents(source)
+    done, rendered = there_and_back(source, tmp_path / "project")
+    assert contents(source) == before
+    assert differing(source, rendered) == []
+    made = contents(tmp_path / "project")
+    assert sorted(made.keys() - {"panorama.yaml", ".panorama/schema.json"}) == [
+        "graphs/shop/old.json",
+        f"models/{'c' * 64}.tar.gz",
+        "packages/code/Dockerfile",
+        "packages/code/src/app.py",
+        "packages/code/src/link",
+        "packages/nets/latin.json",
+    ]
+    assert (tmp_path / "project/packages/code/src/app.py").stat().st_mode & 0o111
+    assert (tmp_path / "project/packages/code/src/link").is_symlink()
+    assert f"source: models/{'c' * 64}.tar.gz" in made["panorama.yaml"].decode()
+    assert done.unknown == [
+        "graphs/shop/old.json: line 1: not JSON: Expecting ',' delimiter; it is copied as it is",
+        f"{NETS}/latin.json: byte 7 is not UTF-8; it is copied as it is",
+        "left where it is, as no part of the application: README.md",
+    ]
+
+
+def test_what_nobody_recorded_is_told(tmp_path: Path) -> None:
+    files = shop()
+    several_models(files)
+    done = import_application(write(tmp_path / "root", files), tmp_path / "project")
+    assert done.found == "2 packages, 1 graph, 1 override, 4 descriptors, 2 sources"
+    assert done.unknown == [
+        f"{NETS}/one.json: no asset names it, and whose descriptor it is, is recorded nowhere",
+        f"{NETS}/two.json: no asset names it, and whose descriptor it is, is recorded nowhere",
+        f"model net: {'c' * 64}.tar.gz is not in assets/, and where its archive lies is recorded nowhere",
+    ]
+
+
+def test_an_imported_application_is_one_to_build(tmp_path: Path) -> None:
+    files = shop()
+    unbuilt(files)
+    done = import_application(write(tmp_path / "root", files), tmp_path / "project")
+    application = Project.load(tmp_path / "project", {}).application
+    assert done.wrong == []
+    assert [(package.key, asset.name, asset.type) for package, asset in application.assets()] == [
+        ("code", "code", "container"),
+        ("nets", "net", "model"),
+    ]
+    assert all(asset.descriptor for _, asset in application.assets())
+
+
+def test_what_was_built_since_is_rendered_with_its_own_name(tmp_path: Path) -> None:
+    import_application(write(tmp_path / "root", shop()), tmp_path / "project")
+    project = Project.load(tmp_path / "project", {})
+    project.store.record("container:code", Fingerprint({}), Artifact("f" * 64, 1))
+    package = json.loads({str(file): text for file, text in documents(project).items()}[f"{CODE}/package.json"])
+    (implementation,) = package["nodePackage"]["assets"][0]["implementations"]
+    assert implementation["assetUri"] == f"{'f' * 64}.tar.gz"
+    assert implementation["descriptorUri"] != f"{'b' * 64}.json"
+
+
+# -- the program
+
+
+def test_the_program_imports_renders_and_tells_what_comes_next(tmp_path: Path) -> None:
+    files = shop()
+    graph(files)["edges"].append({"producer": "camera.video_out", "consumer": "nobody.video_in"})
+    source = write(tmp_path / "root", files)
+    done = run(tmp_path, {}, "panorama-build", "import", "root", "my project")
+    assert done.status == 0, done.output
+    assert 'wrong\n  my project/panorama.yaml:29:7: there is no node "nobody"\n' in done.output
+    assert "next\n  cd 'my project'\n  panorama-build render OUT" in done.output
+    project = tmp_path / "my project"
+    assert (project / "dodo.py").exists() and "/build/" in (project / ".gitignore").read_text()
+    done = run(project, {}, "panorama-build", "render", "../out")
+    assert done.status == 0, done.output
+    assert 'ERROR: panorama.yaml:29:7: there is no node "nobody"' in done.output
+    assert "6 documents in ../out" in done.output
+    assert differing(source, contents(tmp_path / "out")) == []
+    assert (tmp_path / "out/assets").is_dir()
+
+
+REFUSED = [
+    (["import", "root"], "import takes two folders (panorama-build import SRC DEST)"),
+    (["import", "nowhere", "new"], "nowhere: this is no application root"),
+    (["import", "root", "full"], "full: the folder is not empty: it has a file (import overwrites nothing"),
+    (["import", "root", "full/a file"], "full/a file: this is no folder"),
+    (["import", "root", "root/inside"], "root/inside: the project can't lie in what is imported"),
+    (["render"], "render takes one folder (panorama-build render OUT)"),
+    (["render", "out"], "panorama.yaml: there is no such file"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "refusal"), REFUSED, ids=lambda value: " ".join(value)[:30])
+def test_what_can_not_be_done_is_refused_in_a_line(arguments: list[str], refusal: str, tmp_path: Path) -> None:
+    write(tmp_path, {"full/a file": b"", **{f"root/{file}": value for file, value in shop().items()}})
+    before = contents(tmp_path)
+    done = run(tmp_path, {}, "panorama-build", *arguments)
+    assert (done.status, contents(tmp_path)) == (3, before)
+    assert done.output.startswith(f"ERROR: {refusal}") and done.output.count("\n") == 1, done.output
+
+
+# -- whatever else there may be
+
+ODD: list[Any] = [
+    None,
+    True,
+    0,
+    60.0,
+    -0.0,
+    1e300,
+    10**30,
+    "",
+    "null",
+    "yes",
+    "1.10",
+    "$x",
+    "{X}",
+    "é\x07\n",
+    ": #",
+    "a::b.c",
+]
+ODD += ["camera", "string", "x" * 300, [], {}, ["x"], [{}], {"a": None}, {"name": "x"}, [{"name": "x"}]]
+KEYS = [
+    "name",
+    "interface",
+    "value",
+    "type",
+    "asset",
+    "extra",
+    "order",
+    "description",
+    "nvAccelerators",
+    "a.b",
+    "",
+    "1",
+    "null",
+]
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    yield path
+    for key, member in (
+        value.items() if isinstance(value, dict) else enumerate(value if isinstance(value, list) else ())
+    ):
+        yield from places(member, (*path, key))
+
+
+def at(value: Any, path: tuple[Any, ...]) -> Any:
+    for key in path:
+        value = value[key]
+    return value
+
+
+def mutate(document: Any, data: st.DataObject) -> None:
+    """Change one place of a document: its value, its key, its place among others."""
+    path = data.draw(st.sampled_from(list(places(document))[1:] or [()]))
+    if not path:
+        return
+    holder, key = at(document, path[:-1]), path[-1]
+    kind = data.draw(st.sampled_from(["other", "gone", "renamed", "more", "twice", "first", "elsewhere"]))
+    if kind == "gone":
+        del holder[key]
+    elif kind == "elsewhere":
+        holder[key] = copy.deepcopy(at(document, data.draw(st.sampled_from(list(places(document))))))
+    elif isinstance(holder, list) and kind in ("twice", "first"):
+        holder.insert(0 if kind == "first" else len(holder), copy.deepcopy(holder[key]))
+    elif isinstance(holder, dict) and kind == "renamed":
+        holder[data.draw(st.sampled_from(KEYS))] = holder.pop(key)
+    elif isinstance(holder, dict) and kind == "more":
+        holder[data.draw(st.sampled_from(KEYS))] = copy.deepcopy(data.draw(st.sampled_from(ODD)))
+    elif isinstance(holder, dict) and kind in ("twice", "first"):
+        reorder(holder, key)
+    else:
+        holder[key] = copy.deepcopy(data.draw(st.sampled_from(ODD)))
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_any_documents_come_back(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
+    files = shop()
+    for edit in data.draw(st.lists(st.sampled_from([row[1] for row in SITUATIONS[2:]]), max_size=2, unique=True)):
+        try:
+            edit(files)
+        except (KeyError, IndexError):  # another edit took what this one changes
+            continue
+    for file in data.draw(st.lists(st.sampled_from(sorted(files)), max_size=4)):
+        if not isinstance(files[file], bytes):
+            mutate(files[file], data)
+    folder = tmp_path_factory.mktemp("any")
+    source = write(folder / "root", files)
+    _, rendered = there_and_back(source, folder / "project")
+    assert differing(source, rendered) == []
+
+
+JSON = st.recursive(
+    st.integers(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abcde"), inner, max_size=5),
+)
+
+
+@given(usual=JSON, data=st.data())
+def test_an_order_of_keys_makes_any_order(usual: Any, data: st.DataObject) -> None:
+    found = shuffled(usual, data)
+    assert canonical(arrange(usual, order_of(usual, found))) == canonical(found)
+    assert order_of(usual, usual) == {}
+
+
+def shuffled(value: Any, data: st.DataObject) -> Any:
+    if isinstance(value, list):
+        return [shuffled(item, data) for item in value]
+    if isinstance(value, dict):
+        return {key: shuffled(value[key], data) for key in data.draw(st.permutations(list(value)))}
+    return value
