@@ -42,16 +42,18 @@ class Words(Struct, kw_only=True, forbid_unknown_fields=True):
 class Location(Struct, kw_only=True, forbid_unknown_fields=True):
     """Where bytes lie, and how to reach them when the environment doesn't say."""
 
-    url: str
-    endpoint: str | None = None
-    region: str | None = None
-    profile: str | None = None
+    url: Annotated[str, Meta(description="A path, s3://bucket/key, or https:// to read from.")]
+    endpoint: Annotated[str | None, Meta(description="The URL of an S3 that is not AWS's.")] = None
+    region: Annotated[str | None, Meta(description="The bucket's region.")] = None
+    profile: Annotated[str | None, Meta(description="A profile of AWS's configuration files.")] = None
 
 
 class Recipe(Words, kw_only=True):
     """How a container asset is made."""
 
-    asset: AssetName | None = None
+    asset: Annotated[
+        AssetName | None, Meta(description="The asset's name. Default: the package's key with `_container`.")
+    ] = None
     image: Annotated[str | None, Meta(description="An image that exists, in place of a Dockerfile.")] = None
     context: Annotated[str | None, Meta(description="Default: the package's folder.")] = None
     dockerfile: Annotated[str, Meta(description="Relative to the context.")] = "Dockerfile"
@@ -59,9 +61,11 @@ class Recipe(Words, kw_only=True):
     target: Annotated[str | None, Meta(description="The stage of a multi-stage Dockerfile.")] = None
     network: Annotated[str | None, Meta(description="The network of RUN steps, e.g. none or host.")] = None
     pull: Annotated[bool, Meta(description="false: the base image lies in the engine alone.")] = True
-    description: Text | None = None
+    description: Annotated[Text | None, Meta(description="Of the asset.")] = None
     uri: Annotated[str | None, Meta(description="What stands for the asset until it is built.")] = None
-    descriptor_uri: str | None = None
+    descriptor_uri: Annotated[
+        str | None, Meta(description="What stands for the descriptor until the asset is built.")
+    ] = None
     implementation: Implementation = {}
 
 
@@ -70,15 +74,15 @@ class EntryPoint(Words, kw_only=True):
 
     path: Annotated[str | None, Meta(description="The interpreter, e.g. python3.")] = None
     name: Annotated[str, Meta(min_length=1, description="The script's path in the container.")]
-    arguments: list[str] | None = None
-    environment: dict[str, str] | None = None
+    arguments: Annotated[list[str] | None, Meta(description="What the script is given.")] = None
+    environment: Annotated[dict[str, str] | None, Meta(description="Variables that the script finds set.")] = None
 
 
 class Input(Words, kw_only=True):
     """An input of a model."""
 
-    shape: list[int]
-    type: TensorType | None = None
+    shape: Annotated[list[int], Meta(description="The tensor's dimensions, e.g. [1, 3, 224, 224].")]
+    type: Annotated[TensorType | None, Meta(description="The type of its numbers.")] = None
 
 
 class ModelWords(Words, kw_only=True):
@@ -87,50 +91,65 @@ class ModelWords(Words, kw_only=True):
     source: Annotated[str | Location | None, Meta(description="A path, https:// or s3:// of the raw model.")] = None
     sha256: Annotated[Sha256 | None, Meta(description="The pin: the archive must have this digest.")] = None
     framework: Annotated[str | UnsetType, Meta(description="PYTORCH, TENSORFLOW or MXNET.")] = UNSET
-    framework_version: FrameworkVersion | None = None
-    precision: Literal["FP32", "FP16"] | None = None
+    framework_version: Annotated[
+        FrameworkVersion | None, Meta(description="major.minor of the framework, which PYTORCH and TENSORFLOW need.")
+    ] = None
+    precision: Annotated[
+        Literal["FP32", "FP16"] | None, Meta(description="Numbers that the compiled model calculates with.")
+    ] = None
     inputs: Annotated[dict[str, list[int] | Input], Meta(description="Each input's shape.")] = {}
     descriptor: Annotated[str | None, Meta(description="File name of the descriptor.")] = None
-    requirements: list[Any] | None = None
-    description: Text | None = None
-    uri: str | None = None
-    descriptor_uri: str | None = None
+    requirements: Annotated[list[Any] | None, Meta(description="Requirements as package.json writes them.")] = None
+    description: Annotated[Text | None, Meta(description="Of the asset.")] = None
+    uri: Annotated[str | None, Meta(description="What stands for the asset where there is no source.")] = None
+    descriptor_uri: Annotated[
+        str | None, Meta(description="What stands for the descriptor where there is no source.")
+    ] = None
     implementation: Implementation = {}
 
 
 class PortWords(Words, kw_only=True):
     """A port with more than a type."""
 
-    type: PortType
-    description: Text | None = None
+    type: Annotated[PortType, Meta(description="What flows through the port.")]
+    description: Annotated[Text | None, Meta(description="What a console shows of the port.")] = None
     default: Annotated[str | None, Meta(description="A value of the port's type.")] = None
-    max_connections: Annotated[int, Meta(ge=0)] | None = None
+    max_connections: Annotated[
+        Annotated[int, Meta(ge=0)] | None, Meta(description="How many edges may end here; 0: any number.")
+    ] = None
 
 
 class InboundPortWords(Words, kw_only=True):
     """A TCP port that the container listens on."""
 
-    port: PortNumber
-    description: Text | None = None
+    port: Annotated[PortNumber, Meta(description="The port's number in the container.")]
+    description: Annotated[Text | None, Meta(description="What it is for.")] = None
 
 
 class CameraWords(Struct, kw_only=True, forbid_unknown_fields=True):
     """A camera package of one's own, as ``create-package --type Camera`` made it."""
 
-    username: str = "<username>"
-    password: str = "<password>"
-    url: str = "rtsp://<stream url>"
+    username: Annotated[str, Meta(description="Of the camera's account.")] = "<username>"
+    password: Annotated[str, Meta(description="Of the camera's account; it is published with the package.")] = (
+        "<password>"
+    )
+    url: Annotated[str, Meta(description="The RTSP stream.")] = "rtsp://<stream url>"
 
 
 class InterfaceWords(Words, kw_only=True):
     """An interface in full."""
 
-    category: Literal["business_logic", "ml_model", "media_source", "media_sink"] | None = "business_logic"
-    asset: str | None = None
-    inputs: dict[PortName, PortType | PortWords] | None = {}
-    outputs: dict[PortName, PortType | PortWords] | None = {}
-    ports: list[PortNumber | InboundPortWords] | None = None
-    description: Text | None = None
+    category: Annotated[
+        Literal["business_logic", "ml_model", "media_source", "media_sink"] | None,
+        Meta(description="What nodes of this interface are."),
+    ] = "business_logic"
+    asset: Annotated[str | None, Meta(description="The asset that implements it.")] = None
+    inputs: Annotated[dict[PortName, PortType | PortWords] | None, Meta(description="Its input ports.")] = {}
+    outputs: Annotated[dict[PortName, PortType | PortWords] | None, Meta(description="Its output ports.")] = {}
+    ports: Annotated[
+        list[PortNumber | InboundPortWords] | None, Meta(description="TCP ports that the container listens on.")
+    ] = None
+    description: Annotated[Text | None, Meta(description="What a console shows of the interface.")] = None
 
 
 class PackageWords(Words, kw_only=True):
@@ -140,17 +159,20 @@ class PackageWords(Words, kw_only=True):
     version: Annotated[Version | None, Meta(description="major.minor")] = "1.0"
     directory_version: Annotated[Version | None, Meta(description="The version in the folder's name.")] = None
     directory: Annotated[str | None, Meta(description="The folder's name, where it's no account-key-version.")] = None
-    description: Text | None = None
+    description: Annotated[Text | None, Meta(description="What a console shows of the package.")] = None
     container: Annotated[AssetName | Recipe | None, Meta(description="The asset's name, or how it's made.")] = None
     entry: Annotated[EntryList | EntryPoint | None, Meta(description="[interpreter, script, argument...]")] = None
-    events: list[Any] | None = None
+    events: Annotated[
+        list[Any] | None,
+        Meta(description="What the code is told, as descriptor.json writes it (runtimeDescriptor.events)."),
+    ] = None
     descriptor: Annotated[str | None, Meta(description="File name of the container's descriptor.")] = None
     gpu: Annotated[bool, Meta(description="Ask for the appliance's GPU.")] = False
     requirements: Annotated[list[Any] | None, Meta(description="Requirements as package.json writes them.")] = None
     models: Annotated[
         dict[AssetName, ModelWords | str], Meta(description="Model assets; PACKAGE.ASSET takes another package's.")
     ] = {}
-    camera: CameraWords | None = None
+    camera: Annotated[CameraWords | None, Meta(description="A camera package of one's own.")] = None
     sink: Annotated[Literal["hdmi"] | None, Meta(description="A sink package of one's own.")] = None
     system: Annotated[dict[AssetName, str], Meta(description="System assets: the path of an appliance component.")] = {}
     assets: Annotated[
@@ -182,41 +204,57 @@ class NodeWords(Words, kw_only=True):
     interface: Annotated[str | None, Meta(description="package, package.asset or package.interface")] = None
     camera: Annotated[Label | UnsetType | None, Meta(description="An abstract camera with this title.")] = UNSET
     hdmi: Annotated[Label | UnsetType | None, Meta(description="The appliance's screen, with this title.")] = UNSET
-    boolean: bool | UnsetType | None = UNSET
-    float32: Number | UnsetType | None = UNSET
-    int32: int | UnsetType | None = UNSET
-    string: str | UnsetType | None = UNSET
-    overridable: bool | UnsetType | None = UNSET
-    override_mandatory: bool | None = None
-    launch: Literal["onDemand", "onAppStart", "onSignal"] | UnsetType | None = UNSET
-    title: Label | None = None
-    description: Label | None = None
-    constraint_text: Label | None = None
-    constraint_regex: Label | None = None
+    boolean: Annotated[
+        bool | UnsetType | None, Meta(description="A parameter of this type with this value; null: with none.")
+    ] = UNSET
+    float32: Annotated[
+        Number | UnsetType | None, Meta(description="A parameter of this type with this value; null: with none.")
+    ] = UNSET
+    int32: Annotated[
+        int | UnsetType | None, Meta(description="A parameter of this type with this value; null: with none.")
+    ] = UNSET
+    string: Annotated[
+        str | UnsetType | None, Meta(description="A parameter of this type with this value; null: with none.")
+    ] = UNSET
+    overridable: Annotated[
+        bool | UnsetType | None,
+        Meta(
+            description="Whether a deployment may replace it. Default: a camera true, a parameter nothing, else false."
+        ),
+    ] = UNSET
+    override_mandatory: Annotated[bool | None, Meta(description="Whether a deployment must replace it.")] = None
+    launch: Annotated[
+        Literal["onDemand", "onAppStart", "onSignal"] | UnsetType | None,
+        Meta(description="When the node starts. Default: onAppStart, and nothing for a parameter."),
+    ] = UNSET
+    title: Annotated[Label | None, Meta(description="What a console calls the node.")] = None
+    description: Annotated[Label | None, Meta(description="What a console shows of the node.")] = None
+    constraint_text: Annotated[Label | None, Meta(description="Which values a console asks for.")] = None
+    constraint_regex: Annotated[Label | None, Meta(description="Which values a console takes.")] = None
     decorator: Annotated[Extra, Meta(description="Further members of the decorator.")] = {}
 
 
 class RouteWords(Words, kw_only=True):
     """A route with more than its ports."""
 
-    node: str
-    container_port: PortNumber
-    host_port: int | None = None
-    title: Label | None = None
-    description: Label | None = None
+    node: Annotated[str, Meta(description="The node that listens.")]
+    container_port: Annotated[PortNumber, Meta(description="One of the `ports` of its package.")]
+    host_port: Annotated[int | None, Meta(description="The device's port, 8000 to 9000.")] = None
+    title: Annotated[Label | None, Meta(description="What a console calls the route.")] = None
+    description: Annotated[Label | None, Meta(description="What a console shows of the route.")] = None
 
 
 class Requirement(Words, kw_only=True):
     """A package that a graph needs, with more than a version."""
 
-    version: str | None = None
+    version: Annotated[str | None, Meta(description="major.minor")] = None
 
 
 class EdgeWords(Words, kw_only=True):
     """An edge whose ends are taken as they stand."""
 
-    producer: str
-    consumer: str
+    producer: Annotated[str, Meta(description="`node.output`, or a parameter's name.")]
+    consumer: Annotated[str, Meta(description="`node.input`")]
 
 
 Nodes: TypeAlias = dict[str, str | NodeWords]
@@ -232,10 +270,12 @@ class GraphWords(Words, kw_only=True):
     """A graph: what runs, and what flows where."""
 
     name: Annotated[str | None, Meta(description="The graph's folder. Default: the application.")] = None
-    account: str | None = None
-    description: Text | None = None
+    account: Annotated[
+        str | None, Meta(description="Another account than the application's, where the graph names one.")
+    ] = None
+    description: Annotated[Text | None, Meta(description="What a console shows of the graph.")] = None
     packages: Annotated[Requirements | None, Meta(description="Default: all declared or used.")] = None
-    nodes: Nodes
+    nodes: Annotated[Nodes, Meta(description="What runs, by name. A text is an interface, `camera` or `hdmi`.")]
     edges: Annotated[Edges | None, Meta(description="producer.output -> consumer.input")] = []
     routes: Annotated[list[RouteText | RouteWords] | None, Meta(description="host port -> node:container port")] = None
     order: Order = {}
@@ -244,25 +284,43 @@ class GraphWords(Words, kw_only=True):
 class OverrideWords(Words, kw_only=True):
     """An overrides document."""
 
-    account: str | None = None
-    description: Text | None = None
-    packages: Requirements | UnsetType | None = UNSET
-    nodes: Nodes | None = None
+    account: Annotated[
+        str | None, Meta(description="Another account than the application's, where the document names one.")
+    ] = None
+    description: Annotated[Text | None, Meta(description="What a console shows of the overrides.")] = None
+    packages: Annotated[
+        Requirements | UnsetType | None, Meta(description="Default: those of its nodes; null: left out.")
+    ] = UNSET
+    nodes: Annotated[Nodes | None, Meta(description="Nodes that take the place of the graph's.")] = None
     replace: Annotated[dict[str, str | list[str]] | None, Meta(description="node: its replacement(s)")] = None
-    edges: Edges | None = None
-    routes: list[RouteText | RouteWords] | None = None
+    edges: Annotated[Edges | None, Meta(description="Further edges, as in a graph.")] = None
+    routes: Annotated[
+        list[RouteText | RouteWords] | None,
+        Meta(description="As in a graph, where they take effect only with the deployment."),
+    ] = None
     order: Order = {}
 
 
 class Manifest(Struct, kw_only=True, forbid_unknown_fields=True):
     """A Panorama application."""
 
-    application: Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]+$", min_length=1, max_length=128)]
+    application: Annotated[
+        str,
+        Meta(
+            pattern=r"^[a-zA-Z0-9_-]+$",
+            min_length=1,
+            max_length=128,
+            description="The application's name, and that of its graph's folder.",
+        ),
+    ]
     account: Annotated[Account | None, Meta(description="The AWS account; resolved late.")] = None
     platform: Annotated[str, Meta(description="What containers are built for.")] = "linux/arm64"
     remote: Annotated[str | Location, Meta(description="A folder, or s3://bucket/prefix.")] = "published"
-    packages: dict[PackageKey, PackageWords] = {}
-    graph: GraphWords | None = None
+    packages: Annotated[
+        dict[PackageKey, PackageWords],
+        Meta(description="What the application is made of, by name: `packages/NAME/` holds a package's sources."),
+    ] = {}
+    graph: Annotated[GraphWords | None, Meta(description="What runs on the device: graph.json.")] = None
     graphs: Annotated[dict[str, GraphWords], Meta(description="Further graph files, by file name.")] = {}
     overrides: Annotated[dict[str, OverrideWords], Meta(description="Overrides documents, by file name.")] = {}
     documents: Annotated[dict[str, Any], Meta(description="Documents that have no words here, by path, as JSON.")] = {}

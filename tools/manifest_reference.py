@@ -5,6 +5,7 @@ python tools/manifest_reference.py > docs/manifest.md
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,11 +17,36 @@ HEAD = """\
 # panorama.yaml
 
 Every key, from the vocabulary itself (`tools/manifest_reference.py` writes this page, a test keeps it true). A whole
-manifest by example is in the [README](../README.md).
+manifest by example is in the [README](../README.md). Editors complete and check it by its JSON Schema: the first line
+of a new project's panorama.yaml names `.panorama/schema.json`, and `panorama-build schema` prints it.
 
 Three states of a key: left out, it takes its default; `null`, where that is allowed, it is absent from the generated
 document; otherwise it is as written. `extra` passes members through that have no word here.
+
+Values are read by their type and never guessed: a text needs no quotes but those of YAML's syntax, `1.10` stays 1.10,
+and `on` is no truth value. `null` or nothing is never a text; `"null"` is.
 """
+
+# What each mapping may look like, parsed by a test.
+EXAMPLES = {
+    "Manifest": "{application: people_counter, account: 123456789012, remote: s3://my-bucket/panorama}",
+    "Location": "{url: s3://my-bucket/models/net.tar.gz, region: eu-central-1, profile: releases}",
+    "PackageWords": "{container: code, entry: [python3, /panorama/app.py], inputs: {video_in: media}, gpu: true}",
+    "Recipe": "{asset: code, dockerfile: Dockerfile.arm64, args: {BASE: my-registry/base:1}, target: runtime}",
+    "EntryPoint": "{path: python3, name: /panorama/app.py, arguments: [--verbose], environment: {LANG: C.UTF-8}}",
+    "ModelWords": "{source: models/net.tar.gz, framework: PYTORCH, inputs: {data: [1, 3, 224, 224]}}",
+    "Input": "{shape: [1, 3, 224, 224], type: float32}",
+    "CameraWords": "{username: admin, password: changeit, url: rtsp://192.0.2.10/stream}",
+    "PortWords": "{type: float32, description: What counts, default: 0.5}",
+    "InboundPortWords": "{port: 8080, description: Statistics}",
+    "InterfaceWords": "{category: business_logic, asset: code, inputs: {video_in: media}, ports: [8080]}",
+    "GraphWords": "{nodes: {gate: camera, screen: hdmi}, edges: [gate -> screen]}",
+    "Requirement": "{version: 1.0, extra: {patchVersion: 0af1}}",
+    "NodeWords": "{float32: 0.5, overridable: true, title: Threshold}",
+    "EdgeWords": "{producer: gate.video_out, consumer: code.video_in}",
+    "RouteWords": "{node: code, container_port: 8080, host_port: 8000, title: Statistics}",
+    "OverrideWords": "{nodes: {gate_7: gate_7}, replace: {gate: gate_7}}",
+}
 
 
 def structs(kind: inspect.Type, seen: dict[str, inspect.StructType]) -> None:
@@ -41,9 +67,10 @@ def describe(kind: inspect.Type) -> str:
     if isinstance(kind, inspect.Metadata):
         return describe(kind.type)
     if isinstance(kind, inspect.UnionType):
-        return " or ".join(dict.fromkeys(describe(each) for each in kind.types))
+        members = dict.fromkeys(describe(each) for each in kind.types)
+        return " or ".join(name for name in members if name != "whole number" or "number" not in members)
     if isinstance(kind, inspect.StructType):
-        return f"[{title(kind)}](#{title(kind).lower().replace(' ', '-')})"
+        return f"[{title(kind)}](#{re.sub('[^a-z -]', '', title(kind).lower()).replace(' ', '-')})"
     if isinstance(kind, inspect.DictType):
         return f"mapping of {describe(kind.value_type)}"
     if isinstance(kind, inspect.ListType):
@@ -71,7 +98,7 @@ def default(field: inspect.Field) -> str:
     if field.required:
         return "required"
     value: Any = field.default
-    if value is NODEFAULT or value is UNSET or value is None:
+    if value is NODEFAULT or value is UNSET or value in (None, "", [], {}):
         return ""
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
@@ -89,9 +116,12 @@ def page() -> Iterator[str]:
     structs(inspect.type_info(Manifest), seen)
     for kind in seen.values():
         yield f"## {title(kind)}\n"
-        yield f"{' '.join((kind.cls.__doc__ or '').split())}\n"
+        said = " ".join((kind.cls.__doc__ or "").split())
+        if said != f"{title(kind)}.":
+            yield f"{said}\n"
+        yield f"```yaml\n{EXAMPLES[kind.cls.__name__]}\n```\n"
         yield "| key | type | default | meaning |\n|---|---|---|---|"
-        for field in kind.fields:
+        for field in sorted(kind.fields, key=lambda field: field.encode_name == "extra"):
             cells = (f"`{field.encode_name}`", describe(field.type), default(field), meaning(field.type))
             yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
         yield ""
