@@ -19,6 +19,9 @@ from panorama_build.package_wording import PackageWording, expanded
 from panorama_build.tree import Document, Folder, Tree
 from panorama_build.wording import Unsayable, Words, free_name
 
+PASSED = "no words say this: it is passed through"
+
+_NAMED = {"packages", "models", "system", "interfaces", "inputs", "outputs", "nodes", "replace", "graphs", "overrides"}
 _ACCOUNT = re.compile("[$0-9a-zA-Z_]{1,128}")
 
 
@@ -48,8 +51,12 @@ class Draft:
     def text(self) -> str:
         """The manifest as YAML."""
         return f"# yaml-language-server: $schema={schema.PLACE}\n" + yamltext.write(
-            self.words(), {**dict(_comments(self.words(), ())), **self.comments}
+            self.words(), {**dict.fromkeys(self.passed(), PASSED), **self.comments}
         )
+
+    def passed(self) -> dict[yamltext.KeyPath, Words]:
+        """What is passed through, having no words, by place."""
+        return dict(_passed(self.words(), ()))
 
     def models(self) -> Iterator[tuple[yamltext.KeyPath, Words]]:
         """Every model with its place."""
@@ -179,10 +186,11 @@ def _note_models(said: Draft, tree: Tree) -> None:
             said.notes.append(f"model {path[-1]}: {uri}, and where its archive lies is recorded nowhere")
 
 
-def _comments(value: Any, path: yamltext.KeyPath) -> Iterator[tuple[yamltext.KeyPath, str]]:
-    """A comment for each place that has members without a word."""
-    for key, member in value.items() if isinstance(value, dict) else ():
-        if key == "extra" and path[-1:] not in (("nodes",), ("models",), ("packages",), ("inputs",), ("interfaces",)):
-            yield (*path, key), "no words say this: it is passed through"
-        elif key not in ("documents", "descriptors"):
-            yield from _comments(member, (*path, key))
+def _passed(value: Any, path: yamltext.KeyPath) -> Iterator[tuple[yamltext.KeyPath, Words]]:
+    """Each ``extra`` of a manifest, which is no person's key where people choose them."""
+    items = value.items() if isinstance(value, dict) else enumerate(value if isinstance(value, list) else ())
+    for key, member in items:
+        if key == "extra" and not _NAMED.intersection(path[-1:]):
+            yield (*path, key), member
+        elif key not in ("documents", "descriptors", "requirements", "events"):
+            yield from _passed(member, (*path, key))

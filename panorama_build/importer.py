@@ -15,10 +15,10 @@ from pathlib import Path, PurePosixPath
 from panorama_build import manifest, render, schema
 from panorama_build.check import judge
 from panorama_build.draft import Draft, draft
-from panorama_build.errors import PanoramaError
+from panorama_build.errors import PanoramaError, PanoramaErrors, Place
 from panorama_build.project import Project
 from panorama_build.tree import Document, Tree, read_tree
-from panorama_build.wording import same
+from panorama_build.wording import Words, same
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,13 @@ def import_application(source: Path, target: Path) -> Import:
         shutil.copy2(source / origin, target / copy, follow_symlinks=False)
     schema.keep(target)
     application, places = manifest.load(target, {})
-    return Import(_found(tree), list(_unknown(tree, said)), *judge(application, places))
+    wrong, odd = judge(application, places)
+    passed = [_passed(members, places[path]) for path, members in said.passed().items()]
+    return Import(_found(tree), list(_unknown(tree, said)), wrong, PanoramaErrors([*odd, *passed]).errors)
+
+
+def _passed(members: Words, place: Place) -> PanoramaError:
+    return PanoramaError(f"there is no word for {', '.join(members)}: passed through as it is", where=place)
 
 
 def _refuse(source: Path, target: Path) -> None:
@@ -108,6 +114,7 @@ def _found(tree: Tree) -> str:
         "overrides": len(tree.overrides),
         "descriptors": sum(len(folder.descriptors) for folder in tree.folders),
         "sources": sum(len(folder.sources) for folder in tree.folders),
+        "assets": tree.assets,
     }
     return ", ".join(f"{count} {what.removesuffix('s') if count == 1 else what}" for what, count in counts.items())
 

@@ -67,6 +67,7 @@ class Tree:
     overrides: list[Document] = field(default_factory=list)
     folders: list[Folder] = field(default_factory=list)
     archives: list[str] = field(default_factory=list)
+    assets: int = 0
     unread: dict[PurePosixPath, str] = field(default_factory=dict)
     left: list[PurePosixPath] = field(default_factory=list)
 
@@ -90,6 +91,7 @@ def read_tree(root: Path) -> Tree:
             case ("packages", _, *_) if (root / "packages" / file.parts[1]).is_dir():
                 _add_to_folder(tree, file)
             case ("assets", *_):
+                tree.assets += file.suffix in (".gz", ".json")
                 tree.archives += [file.name] if file.name.endswith(".tar.gz") else []
             case _:
                 _add(tree, file)

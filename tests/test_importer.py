@@ -285,6 +285,15 @@ SITUATIONS: list[tuple[str, Edit, str]] = [
         "- 8080 -> app:80",
     ),
     ("an override template", placeholders, 'account: "{YourAccount}"'),
+    ("overrides at the top", lambda files: rename(files, OVERRIDE, "override.json"), "./override.json:"),
+    ("overrides beside the graph", lambda files: rename(files, OVERRIDE, "graphs/shop/yard.json"), "  yard.json:"),
+    (
+        "two folders of graphs",
+        lambda files: files.update({"graphs/zoo/graph.json": copy.deepcopy(files[GRAPH])}),
+        "  graphs/zoo/graph.json:",
+    ),
+    ("a descriptor alone", lambda files: without(files, f"{NETS}/package.json"), f"  {NETS}/descriptor.json:"),
+    ("a version that is not here", lambda files: graph(files)["packages"][0].update(version="0.9"), 'code: "0.9"'),
     ("an override of nothing", lambda files: override(files)["nodeOverrides"][0].update({"with": []}), "camera: []"),
     (
         "an override for two",
@@ -378,12 +387,20 @@ def test_what_nobody_recorded_is_told(tmp_path: Path) -> None:
     files = shop()
     several_models(files)
     done = import_application(write(tmp_path / "root", files), tmp_path / "project")
-    assert done.found == "2 packages, 1 graph, 1 override, 4 descriptors, 2 sources"
+    assert done.found == "2 packages, 1 graph, 1 override, 4 descriptors, 2 sources, 0 assets"
     assert done.unknown == [
         f"{NETS}/one.json: no asset names it, and whose descriptor it is, is recorded nowhere",
         f"{NETS}/two.json: no asset names it, and whose descriptor it is, is recorded nowhere",
         f"model net: {'c' * 64}.tar.gz is not in assets/, and where its archive lies is recorded nowhere",
     ]
+
+
+def test_what_has_no_word_is_passed_through_and_told_with_its_place(tmp_path: Path) -> None:
+    files = shop()
+    node(files, description="Counts")
+    done = import_application(write(tmp_path / "root", files), tmp_path / "project")
+    (told,) = (str(each) for each in done.odd if "no word" in str(each))
+    assert told.endswith("panorama.yaml:25:7: there is no word for description: passed through as it is")
 
 
 def test_an_imported_application_is_one_to_build(tmp_path: Path) -> None:
