@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from panorama_build.context import DOCKERFILE
 from panorama_build.errors import PanoramaError
 
 TAIL = 15  # lines of a failed build that are shown; the file keeps them all
@@ -35,7 +36,7 @@ class BuildLog:
 
     def write(self, text: str) -> None:
         """Take one or more lines."""
-        for line in text.splitlines():
+        for line in text.replace(DOCKERFILE, "Dockerfile").splitlines():
             if line.strip():
                 self.file.write(f"{line.rstrip()}\n")
                 self.tail.append(line.rstrip())

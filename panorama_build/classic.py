@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ from panorama_build.sender import Sender
 
 if TYPE_CHECKING:
     from docker import DockerClient
+
+LABEL = "panorama-build"  # marks the images that this program made
 
 
 @contextmanager
@@ -42,11 +45,11 @@ def _image(client: DockerClient, container: Container, lines: BuildLog) -> tuple
     """Build the image, under a name of its own so that the layers stay; one that it replaces is removed."""
     from docker.errors import APIError, ImageNotFound
 
-    tag = f"panorama-build/{re.sub(r'[^a-z0-9]+', '-', container.name.lower()).strip('-')}:latest"
+    tag = _tag(container)
     try:
         before = _inspect(client, tag)["Id"]
     except ImageNotFound:
-        before = None
+        before = ""
     reading, writing = os.pipe()
     sender, built, failure = Sender(container, os.fdopen(writing, "wb")), "", None
     try:
@@ -61,10 +64,24 @@ def _image(client: DockerClient, container: Container, lines: BuildLog) -> tuple
         sender.join()
     if cause := sender.error or failure:
         raise cause
-    if before and before != built:
+    if before not in ("", built):
         with suppress(APIError):
-            client.api.remove_image(before)
+            _remove(client, before)
     return built, sender.sent
+
+
+def _tag(container: Container) -> str:
+    """A name that no other container has: two packages, or two checkouts, may be built side by side."""
+    words = re.sub(r"[^a-z0-9]+", "-", container.name.lower()).strip("-")
+    root = hashlib.sha256(f"{container.name} {os.path.abspath(container.root)}".encode("utf-8", "surrogateescape"))
+    return f"panorama-build/{words or 'container'}-{root.hexdigest()[:8]}:latest"
+
+
+def _remove(client: DockerClient, image: str) -> None:
+    """Remove an image that an earlier run made, and that has no other name. A person's own is never touched."""
+    found = _inspect(client, image)
+    if LABEL in (found["Config"].get("Labels") or {}) and not found.get("RepoTags"):
+        client.api.remove_image(image)
 
 
 def _build(client: DockerClient, container: Container, tag: str, stream: Iterator[bytes], lines: BuildLog) -> str:
@@ -75,6 +92,7 @@ def _build(client: DockerClient, container: Container, tag: str, stream: Iterato
         custom_context=True,
         dockerfile=context.DOCKERFILE,
         tag=tag,
+        labels={LABEL: container.name},
         platform=container.platform,
         buildargs=dict(build.arguments),
         target=build.target or "",

@@ -60,9 +60,10 @@ class Container:
 
 
 def _input(path: str, build: Build) -> str:
+    """The name of a file among the inputs: it begins with ./, and no other input does."""
     if path != context.DOCKERFILE:
-        return path
-    return f"image {build.image}" if build.image else build.dockerfile
+        return f"./{path}"
+    return f"image {build.image}" if build.image else "the Dockerfile"
 
 
 def look(project: Path, name: str, build: Build, platform: str, exclude: list[Path]) -> Container:

@@ -16,6 +16,13 @@ from typing import BinaryIO, Literal, NoReturn
 from panorama_build.dockerignore import ROOT, Ignore, Verdict
 from panorama_build.errors import PanoramaError
 
+EPOCH = 1_767_225_600
+"""2026-01-01T00:00:00Z, in seconds: the time of all that is in a context, and the latest in an asset.
+
+Earlier times stay in an asset, since .pyc files compare them. It is one time for both, as BuildKit keeps the time of a
+folder that it copies, where the classic builder takes the present.
+"""
+
 DOCKERFILE = ".panorama.Dockerfile"
 """The reserved name under which the Dockerfile travels: its own may be ignored, or lie outside of the context."""
 
@@ -189,7 +196,7 @@ def _header(entry: Entry, size: int) -> bytes:
     info = tarfile.TarInfo(entry.path)
     info.type = _TYPES[entry.kind]
     info.mode = 0o755 if entry.executable or entry.kind == "directory" else 0o644
-    info.size, info.linkname = size, entry.target
+    info.size, info.linkname, info.mtime = size, entry.target, EPOCH
     # GNU's format holds a name of any length and any bytes; pax would have to guess at a name that is not UTF-8.
     return info.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import marshal
 import os
 import threading
@@ -48,6 +49,7 @@ class Digests:
         if self._changed and self.path.parent.is_dir():
             with self._lock:
                 content = marshal.dumps(self._known)
+                content = hashlib.sha256(content).digest() + content
             try:
                 write_whole(self.path, content)
             except OSError:
@@ -56,7 +58,10 @@ class Digests:
 
 def _load(path: Path) -> dict[str, tuple[tuple[int, int, int, int], str]]:
     try:
-        known = marshal.loads(path.read_bytes())
-    except (OSError, ValueError, EOFError, TypeError):
+        content = path.read_bytes()
+    except OSError:
         return {}
-    return known if isinstance(known, dict) else {}
+    if hashlib.sha256(content[32:]).digest() != content[:32]:
+        return {}
+    known: dict[str, tuple[tuple[int, int, int, int], str]] = marshal.loads(content[32:])
+    return known

@@ -33,11 +33,18 @@ def build(
     Every line of the build goes to the file ``log`` and to ``say``. Raises PanoramaError: no engine, no emulation
     for the platform, a failed build (with the tail of its log), or a result of another architecture.
     """
+    from docker.errors import DockerException
+    from requests.exceptions import RequestException
+
     client = connect()
     machines.check_emulation(client.info(), container.platform, container.dockerfile)
     road = buildkit if has_buildkit() else classic
-    with BuildLog(log, say) as lines, road.root_file_system(client, container, lines) as (stream, sent):
-        written = archive.write_asset(stream, path)
+    try:
+        with BuildLog(log, say) as lines, road.root_file_system(client, container, lines) as (stream, sent):
+            written = archive.write_asset(stream, path)
+    except (DockerException, RequestException) as error:
+        hint = f"run again; the log so far: {os.path.relpath(log)}"
+        raise PanoramaError(f"the Docker engine broke off: {error}", hint=hint) from None
     machines.check_built(written.machines, container.platform)
     return written, sent
 

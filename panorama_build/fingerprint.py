@@ -28,4 +28,8 @@ def reasons(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
     """What differs between two tasks' inputs, a line each, e.g. "src/app.py changed"."""
     verbs = {(False, True): "added", (True, False): "removed", (True, True): "changed"}
     names = sorted(old.keys() | new.keys())
-    return [f"{name} {verbs[name in old, name in new]}" for name in names if old.get(name) != new.get(name)]
+    return [
+        f"{name.removeprefix('./')} {verbs[name in old, name in new]}"
+        for name in names
+        if old.get(name) != new.get(name)
+    ]

@@ -63,11 +63,11 @@ def _runs_something(dockerfile: bytes) -> bool:
 
 
 def _emulates(info: Mapping[str, Any], architecture: str) -> bool:
-    """Whether the engine's kernel has a handler; a kernel that is not ours can't be looked into, and is trusted."""
-    if info.get("KernelVersion") != os.uname().release:
+    """Whether the engine's kernel has a handler; one that can't be looked into from here is trusted."""
+    if info.get("KernelVersion") != os.uname().release or not (_HANDLERS / "status").exists():
         return True
     machine = _MACHINES.get(architecture)
-    return machine is None or (_HANDLERS.is_dir() and any(_handles(path, machine) for path in _HANDLERS.iterdir()))
+    return machine is None or any(_handles(path, machine) for path in _HANDLERS.iterdir())
 
 
 def _handles(path: Path, machine: int) -> bool:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from panorama_build import vocabulary as words
+from panorama_build.errors import PanoramaError
 from panorama_build.graphs import Names
 from panorama_build.model import PLACEHOLDER_ACCOUNT, Application
 from panorama_build.packages import expand_address, expand_packages
@@ -34,7 +36,7 @@ def expand(manifest: words.Manifest, environ: Mapping[str, str]) -> Application:
     graph = [] if manifest.graph is None else [names.graph(None, manifest.graph)]
     return Application(
         name=manifest.application,
-        account=environ.get("PANORAMA_ACCOUNT") or manifest.account or PLACEHOLDER_ACCOUNT,
+        account=_account(environ.get("PANORAMA_ACCOUNT")) or manifest.account or PLACEHOLDER_ACCOUNT,
         platform=manifest.platform,
         remote=expand_address(environ.get("PANORAMA_REMOTE") or manifest.remote),
         packages=packages,
@@ -42,3 +44,10 @@ def expand(manifest: words.Manifest, environ: Mapping[str, str]) -> Application:
         overrides=tuple(names.override(file, override) for file, override in manifest.overrides.items()),
         documents={PurePosixPath(file): document for file, document in manifest.documents.items()},
     )
+
+
+def _account(said: str | None) -> str | None:
+    """An account from the environment, which no reader has looked at."""
+    if said and not re.fullmatch(r"[0-9a-zA-Z_]{1,12}", said):
+        raise PanoramaError(f'"{said}" is no account', where="PANORAMA_ACCOUNT", hint="12 digits, e.g. 123456789012")
+    return said

@@ -80,8 +80,9 @@ class Project:
 
     def own_output(self) -> list[Path]:
         """Folders that are never input: everything that the tool writes."""
-        remote = self.application.remote.url
-        folders = [self.build, self.state, *([] if "://" in remote else [self.root / remote])]
+        url = self.application.remote.url
+        remote = url.removeprefix("file://") if "://" not in url.removeprefix("file://") else "published"
+        folders = [self.build, self.state, self.root / "published", self.root / Path(remote).expanduser()]
         return [folder.resolve() for folder in folders]
 
     def task_of(self, package: Package, asset: Asset) -> str:

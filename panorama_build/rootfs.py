@@ -14,11 +14,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from panorama_build.context import DOCKERFILE
+from panorama_build.context import DOCKERFILE, EPOCH
 from panorama_build.errors import PanoramaError
-
-EPOCH = 1_767_225_600
-"""2026-01-01T00:00:00Z, in seconds. Later times become this one; earlier ones stay, since .pyc files compare them."""
 
 _INJECTED = frozenset(
     {

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from panorama_build import documents, engine, fetch, publication, remote
 from panorama_build.address import Address
@@ -97,19 +100,28 @@ def fetch_model(project: Project, task: str, package: Package, asset: Asset, for
 
 def resolve(project: Project, source: Source) -> Address:
     """A source's address, with a path made relative to the project."""
+    path = local_path(project, source)
+    return source.address if path is None else replace(source.address, url=str(path))
+
+
+def local_path(project: Project, source: Source) -> Path | None:
+    """Where a model's archive lies on this machine; None for one that is fetched from elsewhere."""
     url = source.address.url
-    return source.address if "://" in url else replace(source.address, url=str(project.root / url))
+    if url.startswith("file://"):
+        return Path(unquote(urlsplit(url).path))
+    return None if "://" in url else project.root / url
 
 
 def _model_fingerprint(project: Project, source: Source) -> Fingerprint:
     """A local file's content; of anything farther its address, and its pin, as asking costs what fetching does."""
-    url = source.address.url
-    if "://" in url:
-        return Fingerprint({"source": url, "sha256": source.sha256 or "not pinned"})
+    address, path = source.address, local_path(project, source)
+    if path is None:
+        return Fingerprint({"source": address.url, "endpoint": address.endpoint or "", "sha256": source.sha256 or ""})
     try:
-        return Fingerprint({url: project.digests.of(project.root / url)})
+        return Fingerprint({address.url: project.digests.of(path)})
     except OSError as error:
-        raise PanoramaError(f"the model can't be read: {error.strerror}", where=str(project.root / url)) from None
+        hint = "correct `source:` in panorama.yaml"
+        raise PanoramaError(f"the model can't be read: {error.strerror}", where=str(path), hint=hint) from None
 
 
 def _pinned(project: Project, source: Source) -> Artifact | None:
@@ -167,6 +179,14 @@ def package_files(project: Project, package: Package) -> Iterator[tuple[Path, by
     yield folder / "package.json", canonical(documents.package_document(package, uris))
 
 
+def check_paths(project: Project, package: Package) -> None:
+    """Raise PanoramaError where a package's folder or a descriptor's would lie outside of what is generated."""
+    folder = inside(project.build / "packages", project.package_folder(package))
+    for descriptor in (*(asset.descriptor for asset in package.assets if asset.descriptor), *package.descriptors):
+        if inside(folder, folder / descriptor.file).name == "package.json":
+            raise PanoramaError(f"a descriptor of {package.key} is called package.json", hint="call it otherwise")
+
+
 def declared(package: Package) -> Json:
     """What the manifest alone says of a package: its documents, but for the names of built assets."""
     descriptors = [asset.descriptor for asset in package.assets if asset.descriptor]
@@ -203,7 +223,7 @@ def graph_files(project: Project) -> dict[Path, bytes]:
     graphs = {graph.file: documents.graph_document(graph, application.account) for graph in application.graphs}
     overrides = {each.file: documents.override_document(each, application.account) for each in application.overrides}
     files = {**graphs, **overrides, **application.documents}
-    return {project.build / file: canonical(document) for file, document in files.items()}
+    return {inside(project.build, project.build / file): canonical(document) for file, document in files.items()}
 
 
 def write_graphs(project: Project) -> Outcome:
@@ -212,20 +232,35 @@ def write_graphs(project: Project) -> Outcome:
     changed = [path for path, content in files.items() if write_whole(path, content)]
     for folder in (project.assets, project.build / "packages"):
         folder.mkdir(parents=True, exist_ok=True)
-    removed = _remove_undeclared(project)
+    removed = _remove_undeclared(project, files)
     nodes = sum(len(graph.nodes) for graph in project.application.graphs)
     detail = f"{nodes} nodes in {len(files)} files" if len(files) > 1 else f"{nodes} nodes"
     return Outcome("written" if changed or removed else "unchanged", "; ".join([detail, *removed]))
 
 
-def _remove_undeclared(project: Project) -> list[str]:
-    """panorama-cli packages whatever folder lies in packages/, so what is no longer declared has to go."""
+def inside(folder: Path, path: Path) -> Path:
+    """``path``, which has to lie below ``folder``: no name in panorama.yaml leads out of what is generated.
+
+    Raises PanoramaError.
+    """
+    if Path(os.path.normpath(path)).is_relative_to(os.path.normpath(folder)):
+        return path
+    raise PanoramaError(f"{path} lies outside of {folder}", hint="a path in panorama.yaml has to stay below it")
+
+
+def _remove_undeclared(project: Project, files: Collection[Path]) -> list[str]:
+    """panorama-cli takes any folder of packages/ and graphs/, so what is no longer declared has to go."""
+    stale = [path for path in (project.build / "graphs").rglob("*") if path.is_file() and path not in files]
+    for path in stale:
+        path.unlink()
+        with suppress(OSError):
+            path.parent.rmdir()
     declared = {project.package_folder(package) for package in project.application.packages}
     declared |= {(project.build / file).parent for file in project.application.documents}
     folders = [folder for folder in (project.build / "packages").iterdir() if folder not in declared]
     for folder in folders:
         shutil.rmtree(folder)
-    return [f"removed {folder.name}, no longer declared" for folder in folders]
+    return [f"removed {path.relative_to(project.build)}, no longer declared" for path in (*folders, *stale)]
 
 
 # -- publishing

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import atexit
 import hashlib
+import io
 import json
+import os
 import sqlite3
 import sys
 import threading
@@ -50,6 +52,8 @@ def load(root: str | Path = ".") -> tuple[dict[str, Any], Tasks]:
 
     Raises doit's InvalidDodoFile, a line a mistake, where panorama.yaml is not right.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a build's log holds what not every terminal can show
     try:
         _keep_schema(Path(root))
         project = Project.load(Path(root))
@@ -73,7 +77,9 @@ def _keep_schema(root: Path) -> None:
 
 
 def _database(project: Project) -> Path:
-    return project.state / "doit.sqlite3"
+    """doit's database, whose names are relative to the working directory: another one for each way to the project."""
+    way = hashlib.sha256(os.fsencode(project.root)).hexdigest()[:8]
+    return project.state / ("doit.sqlite3" if project.root == Path() else f"doit-{way}.sqlite3")
 
 
 def _remove_damaged(database: Path) -> None:
@@ -133,7 +139,9 @@ def _action(step: Callable[[], steps.Outcome | None]) -> Callable[[], dict[str, 
         except PanoramaError as error:
             return TaskFailed(str(error))
         except OSError as error:
-            return TaskFailed(f"{error.filename or 'a file'}: {error.strerror or error}")
+            return TaskFailed(f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error))
+        except KeyboardInterrupt:
+            raise SystemExit("interrupted") from None
         return {"verb": outcome.verb, "detail": outcome.detail} if outcome else {}
 
     return action
@@ -223,13 +231,13 @@ def _models(project: Project) -> Iterator[Task]:
 
 def _model(project: Project, package: Package, asset: Asset, source: Source) -> Task:
     task, forced = project.task_of(package, asset), _forced()
-    local = [] if "://" in source.address.url else [str(project.root / source.address.url)]
+    local = steps.local_path(project, source)
     return _task(
         lambda: steps.fetch_model(project, task, package, asset, forced),
         name=task.partition(":")[2],
         doc=f"Bring {source.address.url} into the store",
-        file_dep=local,
-        **_made(project, task, forced, _slice(url=source.address.url, sha256=source.sha256)),
+        file_dep=[str(local)] if local else [],
+        **_made(project, task, forced, _slice(address=vars(source.address), sha256=source.sha256)),
     )
 
 
@@ -282,6 +290,7 @@ def _packages(project: Project) -> Iterator[Task]:
 
 
 def _package(project: Project, package: Package) -> Task:
+    steps.check_paths(project, package)
     made = [asset for asset in package.assets if asset.source or asset.same_as]
     artifacts = [project.store.artifact_file(project.task_of(package, asset)) for asset in made]
     return _task(

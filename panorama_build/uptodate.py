@@ -21,10 +21,13 @@ class Notes:
         self.digests = digests
         self._seen: dict[str, str] = {}
 
-    def take(self, path: str) -> str:
-        """The content of a file, as first seen. Raises OSError."""
+    def taken(self, path: str) -> str:
+        """The digest of a file's content as first seen; empty, equal to none, where it can't be read."""
         if path not in self._seen:
-            self._seen[path] = self.digests.of(path)
+            try:
+                self._seen[path] = self.digests.of(path)
+            except OSError:
+                return ""
         return self._seen[path]
 
 
@@ -41,10 +44,10 @@ def content_checker(notes: Notes) -> type:
             return os.stat(file_path)
 
         def check_modified(self, file_path: str, _stat: os.stat_result, state: str) -> bool:
-            return notes.take(file_path) != state
+            return notes.taken(file_path) != state
 
         def get_state(self, dep: str, _state: str | None) -> str:
-            return notes.take(dep)
+            return notes.taken(dep)
 
     return ContentChecker
 
@@ -62,8 +65,7 @@ class Outputs:
     def __call__(self, task: Any, values: dict[str, Any]) -> bool:
         """Whether the outputs are there and right. Takes note of the task's dependencies, as this is asked first."""
         for dependency in task.file_dep:
-            if os.path.exists(dependency):
-                self.notes.take(dependency)
+            self.notes.taken(dependency)
         task.value_savers.append(self._digests)
         outputs: dict[str, str] | None = values.get("outputs")
         return outputs is not None and all(self._is(path, digest) for path, digest in outputs.items())

@@ -15,9 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from panorama_build.archive import Written, write_asset
-from panorama_build.context import DOCKERFILE
+from panorama_build.context import DOCKERFILE, EPOCH
 from panorama_build.errors import PanoramaError
-from panorama_build.rootfs import EPOCH
 
 ELF = b"\x7fELF\x02\x01" + bytes(12)
 AARCH64, X86_64 = (183).to_bytes(2, "little"), (62).to_bytes(2, "little")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from panorama_build.context import DOCKERFILE, Entry, digest_entries, entries, write
+from panorama_build.context import DOCKERFILE, EPOCH, Entry, digest_entries, entries, write
 from panorama_build.dockerignore import Ignore
 from panorama_build.errors import PanoramaError
 
@@ -125,7 +125,7 @@ def test_any_name_and_any_hard_link_survives_the_tar(root: Path) -> None:
     with tarfile.open(fileobj=io.BytesIO(tar_of(root, {DOCKERFILE: b"x"}))) as tar:
         assert tar.getnames() == [DOCKERFILE, *paths(root)]
         assert all(tar.extractfile(name).read() == b"the same" for name in [*names, "hard"])  # type: ignore[union-attr]
-        assert {(m.mtime, m.uid, m.gid, m.uname, m.gname) for m in tar} == {(0, 0, 0, "", "")}
+        assert {(m.mtime, m.uid, m.gid, m.uname, m.gname) for m in tar} == {(EPOCH, 0, 0, "", "")}
         assert {m.name: m.mode for m in tar if not m.issym()}.items() >= {("run.sh", 0o755), ("a.txt", 0o644)}
 
 

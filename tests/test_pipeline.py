@@ -71,11 +71,14 @@ def test_the_classic_builder_of_the_oldest_engine_builds_the_same_application(
 
 
 @pytest.mark.engine
-def test_both_roads_of_one_engine_give_the_same_bits(tmp_path: Path, engine: Engine) -> None:
+@pytest.mark.parametrize("steps", ["COPY and RUN", "COPY alone"])
+def test_both_roads_of_one_engine_give_the_same_bits(tmp_path: Path, engine: Engine, steps: str) -> None:
     roads = {"buildkit": engine.env, "classic": without_buildx(engine, tmp_path)}
     assets = {}
     for road, env in roads.items():
         app = example(tmp_path / road, env, engine.base)
+        if steps == "COPY alone":
+            app.edit("packages/people_counter/Dockerfile", "RUN python3", "# RUN python3")
         done = app.doit("package:people_counter")
         assert ("Step 1/" in done.output) == (road == "classic"), done.output
         assets[road] = app.asset("people_counter").name
@@ -90,6 +93,19 @@ def test_an_image_that_exists_takes_the_place_of_a_dockerfile(app: App, engine: 
     with tarfile.open(app.asset("people_counter")) as tar:
         assert "usr/bin/python3.11" in tar.getnames()
         assert "panorama" not in tar.getnames()
+
+
+@pytest.mark.engine
+def test_an_image_of_a_persons_own_outlives_what_was_built_from_it(tmp_path: Path, old_engine: Engine) -> None:
+    app = example(tmp_path / "app", old_engine.env, old_engine.base)
+    old_engine.run("docker", "pull", "--quiet", old_engine.base)
+    mine = "panorama-tests/mine:1"
+    old_engine.run("docker", "tag", old_engine.base, mine)
+    app.edit("panorama.yaml", f'args: {{BASE: "{old_engine.base}"}}', f"image: {mine}\n      pull: false")
+    assert app.doit("container").outcomes == {"container:people_counter": "built"}
+    app.edit("panorama.yaml", f"image: {mine}", f'args: {{BASE: "{old_engine.base}"}}')
+    assert app.doit("container").outcomes == {"container:people_counter": "built"}
+    assert old_engine.run("docker", "image", "inspect", "--format", "{{.Architecture}}", mine).strip() == "arm64"
 
 
 @pytest.mark.engine

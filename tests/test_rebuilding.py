@@ -87,6 +87,7 @@ ROWS: dict[str, tuple[Callable[[App], object], dict[str, str]]] = {
     "nothing": (lambda app: None, {}),
     "a byte of src": (write(CODE, "# more"), REBUILT),
     "a byte of src, same size and mtime": (same_size_and_mtime, REBUILT),
+    "a file called like another input": (write("packages/people_counter/platform", "x"), {CONTAINER: "built"}),
     "touch": (lambda app: (app.root / CODE).touch(), {}),
     "chmod g+w": (mode(CODE, 0o664), {}),
     "chmod +x": (mode(CODE, 0o755), REBUILT),
@@ -224,7 +225,7 @@ def test_the_state_of_a_dependency_is_what_the_task_saw_first(tmp_path: Path) ->
     path.write_text("seen")
     notes = Notes(Digests(tmp_path / "digests"))
     checker = content_checker(notes)()
-    notes.take(str(path))
+    notes.taken(str(path))
     path.write_text("edited meanwhile")
     state = checker.get_state(str(path), None)
     assert content_checker(Notes(Digests(tmp_path / "digests")))().check_modified(str(path), path.stat(), state)
@@ -252,3 +253,41 @@ def test_digests_survive_a_run_and_a_torn_file_of_them(tmp_path: Path) -> None:
         digests = Digests(kept)
         assert digests.of(path) == digest
         digests.save()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("    entry:", "    descriptor: ../../../panorama.yaml\n    entry:"),
+        ("    entry:", "    descriptor: package.json\n    entry:"),
+        ("  nodes:", "  name: ../../..\n  nodes:"),
+    ],
+)
+def test_no_name_in_the_manifest_leads_out_of_what_is_generated(tmp_path: Path, old: str, new: str) -> None:
+    app = example(tmp_path / "app")
+    app.edit(MANIFEST, old, new)
+    text = (app.root / MANIFEST).read_text()
+    refused = app.doit()
+    assert refused.status == 3 and "Traceback" not in refused.output, refused.output
+    assert (app.root / MANIFEST).read_text() == text
+    refused = app.doit(PANORAMA_ACCOUNT="../x")
+    assert refused.status == 3 and "Traceback" not in refused.output, refused.output
+
+
+def test_a_renamed_application_leaves_no_second_graph(tmp_path: Path) -> None:
+    app = example(tmp_path / "app")
+    app.doit("graph")
+    app.edit(MANIFEST, "application: people_counter", "application: visitors")
+    app.doit("graph")
+    assert [path.name for path in (app.root / "build/graphs").iterdir()] == ["visitors"]
+
+
+def test_a_model_named_by_a_file_url_is_as_local_as_a_path(tmp_path: Path) -> None:
+    app = example(tmp_path / "app")
+    app.edit(MANIFEST, "source: models/squeezenet1_0.tar.gz", f"source: {(app.root / 'models').as_uri()}/net.tar.gz")
+    pin = next(line for line in (app.root / MANIFEST).read_text().splitlines() if "sha256:" in line)
+    app.edit(MANIFEST, f"{pin}\n", "")
+    (app.root / "models/squeezenet1_0.tar.gz").rename(app.root / "models/net.tar.gz")
+    assert app.doit(MODEL).outcomes == {MODEL: "fetched"}
+    (app.root / "models/net.tar.gz").write_bytes(b"\x1f\x8b other")
+    assert app.doit(MODEL).outcomes == {MODEL: "fetched"}
