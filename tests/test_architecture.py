@@ -15,8 +15,8 @@ MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__i
 LAYERS = (
     "errors",
     "files yamltree address fingerprint dockerignore dockerfile modelarchive vocabulary scalars keyorder",
-    "model entryfile yamlfile yamltext digests refusals machines context buildlog",
-    "schema finding rootfs documents wording packages graphs store uptodate aws",
+    "model entryfile yamlfile yamltext digests refusals machines context",
+    "schema finding buildlog rootfs documents wording packages graphs store uptodate aws",
     "archive manifest limits fetch tree graph_wording",
     "remote descriptor_wording check",
     "project publication container package_wording",
