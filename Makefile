@@ -9,10 +9,10 @@ demo: .venv/demo
 	@PATH="$(CURDIR)/$(BIN):$$PATH" tools/demo
 
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 fast: lint  ## the tests that need no server
-	$(BIN)/pytest -m "not engine and not server"
+	$(BIN)/pytest -n 2 --dist loadfile -m "not engine and not server"
 
 lint: .venv/test
 	$(BIN)/ruff check

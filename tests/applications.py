@@ -85,7 +85,9 @@ def example(root: Path, env: dict[str, str] | None = None, base: str | None = No
     archive = ROOT / ".engine" / "squeezenet1_0.tar.gz"
     if not archive.exists():
         archive.parent.mkdir(exist_ok=True)
-        subprocess.run([sys.executable, ROOT / "tools/model_archive.py", archive], check=True)
+        part = archive.with_suffix(f".{os.getpid()}")
+        subprocess.run([sys.executable, ROOT / "tools/model_archive.py", part], check=True)
+        part.replace(archive)
     (root / "models").mkdir()
     shutil.copy(archive, root / "models")
     app = App(root, env or {**os.environ, "DOCKER_HOST": NO_ENGINE})
