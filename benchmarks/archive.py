@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from panorama_build.archive import write_asset
+from panorama_build.containers.archive import write_asset
 
 
 def main() -> None:

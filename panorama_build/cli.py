@@ -11,7 +11,12 @@ from doit.cmd_dumpdb import DumpDB
 from doit.doit_cmd import DoitMain
 
 from panorama_build import tasks
-from panorama_build.commands import Help, Import, Init, Render, Schema, plain
+from panorama_build.commands.help import Help
+from panorama_build.commands.imports import Import
+from panorama_build.commands.init import Init
+from panorama_build.commands.plain import plain
+from panorama_build.commands.render import Render
+from panorama_build.commands.schema import Schema
 
 DOITS_OWN = [command for command in DoitMain.DOIT_CMDS if command is not DumpDB]  # which reads dbm alone
 

@@ -19,12 +19,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from panorama_build import manifest
 from panorama_build.digests import Digests
+from panorama_build.manifest.application import load_application
+from panorama_build.manifest.yamlfile import Places
 from panorama_build.model import Application, Asset, Build, Package, Source
 from panorama_build.store import Store
 from panorama_build.uptodate import Notes
-from panorama_build.yamlfile import Places
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Project:
     @classmethod
     def load(cls, root: Path, environ: Mapping[str, str] = os.environ) -> Project:
         """Read the project in ``root``. Raises PanoramaErrors with all that is wrong with its panorama.yaml."""
-        application, places = manifest.load(root, environ)
+        application, places = load_application(root, environ)
         state = root / ".panorama"
         digests = Digests(state / "digests")
         return cls(root, application, places, digests, Notes(digests), Store(state / "store", digests))

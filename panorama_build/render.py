@@ -6,11 +6,11 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from panorama_build import steps
 from panorama_build.documents import Uris, canonical, descriptor_document, package_document
 from panorama_build.files import write_whole
 from panorama_build.model import Asset, Package
 from panorama_build.project import Project
+from panorama_build.steps.graph import graph_files
 
 FOLDERS = ("assets", "graphs", "packages")  # without which panorama-cli takes nothing for an application root
 
@@ -31,7 +31,7 @@ def documents(project: Project) -> dict[PurePosixPath, bytes]:
     An asset that was built has the URIs of what was built, any other those that panorama.yaml declares.
     """
     files = {path: content for package in project.application.packages for path, content in _package(project, package)}
-    files.update(steps.graph_files(project))
+    files.update(graph_files(project))
     return {PurePosixPath(path.relative_to(project.build)): content for path, content in files.items()}
 
 

@@ -26,14 +26,21 @@ import doit
 from doit.exceptions import InvalidDodoFile, TaskFailed
 from doit.tools import config_changed
 
-from panorama_build import manifest, schema, steps
-from panorama_build.check import check
+from panorama_build.checks.check import check
+from panorama_build.checks.finding import as_json, located
+from panorama_build.checks.inspection import inspect
 from panorama_build.errors import PanoramaError, PanoramaErrors
-from panorama_build.finding import as_json, located
-from panorama_build.inspection import inspect
+from panorama_build.manifest import schema
+from panorama_build.manifest.application import MANIFEST
 from panorama_build.model import Asset, Build, Package, Source
 from panorama_build.project import Project
 from panorama_build.reporter import Reporter
+from panorama_build.steps.container import build_container, container_of
+from panorama_build.steps.graph import graph_files, write_graphs
+from panorama_build.steps.model import fetch_model, local_path
+from panorama_build.steps.outcome import NOTHING_TO_SAY, Outcome
+from panorama_build.steps.package import check_paths, declared, package_outputs, write_package
+from panorama_build.steps.publish import is_published, publish_package, remote_of
 from panorama_build.uptodate import Outputs, content_checker
 
 Task: TypeAlias = dict[str, Any]
@@ -58,7 +65,7 @@ def load(root: str | Path = ".") -> tuple[dict[str, Any], Tasks]:
         _keep_schema(Path(root))
         project = Project.load(Path(root))
         findings = check(project.application, project.places)
-        steps.remote_of(project)
+        remote_of(project)
         project.state.mkdir(parents=True, exist_ok=True)
         _remove_damaged(_database(project))
         known = list(tasks(project, findings))
@@ -72,7 +79,7 @@ def load(root: str | Path = ".") -> tuple[dict[str, Any], Tasks]:
 
 def _keep_schema(root: Path) -> None:
     """Give editors their schema before anything is read: a manifest that is wrong is when it helps most."""
-    if (root / manifest.FILE).exists() and not (root / schema.PLACE).exists():
+    if (root / MANIFEST).exists() and not (root / schema.PLACE).exists():
         schema.keep(root)
 
 
@@ -126,11 +133,11 @@ def _group(name: str, doc: str, members: Iterator[Task]) -> Iterator[Task]:
         yield from found
 
 
-def _task(actions: Callable[[], steps.Outcome | None], **rest: Any) -> Task:
+def _task(actions: Callable[[], Outcome | None], **rest: Any) -> Task:
     return {"actions": [_action(actions)], "io": {"capture": False}, **rest}
 
 
-def _action(step: Callable[[], steps.Outcome | None]) -> Callable[[], dict[str, str] | TaskFailed]:
+def _action(step: Callable[[], Outcome | None]) -> Callable[[], dict[str, str] | TaskFailed]:
     """A step as doit's action: a mistake or mishap fails the task with its one sentence."""
 
     def action() -> dict[str, str] | TaskFailed:
@@ -177,15 +184,15 @@ def _check(project: Project, odd: list[PanoramaError]) -> Task:
         found = (located(finding, project.places) for finding in inspect(project.root, project.application))
         return PanoramaErrors([*odd, *found]).errors
 
-    def step(as_data: bool) -> steps.Outcome:
+    def step(as_data: bool) -> Outcome:
         schema.keep(project.root)
         if as_data:
             sys.stdout.write(f"{as_json([], warnings())}\n")
-            return steps.NOTHING_TO_SAY
+            return NOTHING_TO_SAY
         for warning in warnings():
             _sayer("check")(f"warning: {warning}")
         count = len(project.application.packages)
-        return steps.Outcome("checked", f"{count} packages, {len(warnings())} warnings")
+        return Outcome("checked", f"{count} packages, {len(warnings())} warnings")
 
     def action(json: bool) -> dict[str, str] | TaskFailed:
         return _action(lambda: step(json))()
@@ -203,16 +210,16 @@ def _check(project: Project, odd: list[PanoramaError]) -> Task:
         "actions": [action],
         "io": {"capture": False},
         "params": [{"name": "json", "long": "json", "type": bool, "default": False, "help": "as JSON"}],
-        "file_dep": [str(project.root / manifest.FILE)],
+        "file_dep": [str(project.root / MANIFEST)],
         "uptodate": [told_before],
     }
 
 
 def _graph(project: Project) -> Task:
-    files = steps.graph_files(project)
+    files = graph_files(project)
     folders = [str(project.package_folder(package)) for package in project.application.packages]
     return _task(
-        lambda: steps.write_graphs(project),
+        lambda: write_graphs(project),
         basename="graph",
         doc="Write graph.json and the overrides",
         targets=[str(path) for path in files],
@@ -231,9 +238,9 @@ def _models(project: Project) -> Iterator[Task]:
 
 def _model(project: Project, package: Package, asset: Asset, source: Source) -> Task:
     task, forced = project.task_of(package, asset), _forced()
-    local = steps.local_path(project, source)
+    local = local_path(project, source)
     return _task(
-        lambda: steps.fetch_model(project, task, package, asset, forced),
+        lambda: fetch_model(project, task, package, asset, forced),
         name=task.partition(":")[2],
         doc=f"Bring {source.address.url} into the store",
         file_dep=[str(local)] if local else [],
@@ -250,12 +257,12 @@ def _containers(project: Project) -> Iterator[Task]:
 def _container(project: Project, package: Package, asset: Asset, build: Build) -> Task:
     task, forced = project.task_of(package, asset), _forced()
     try:
-        container = steps.container_of(project, package, build)
+        container = container_of(project, package, build)
     except PanoramaError as error:
         return _broken(task, error)
     entries = [(entry.path, entry.kind, entry.executable, entry.target) for entry in container.entries]
     return _task(
-        lambda: steps.build_container(project, task, package, asset, forced, _sayer(task)),
+        lambda: build_container(project, task, package, asset, forced, _sayer(task)),
         name=package.key,
         doc=f"Build {asset.name} from {build.image or build.context}",
         file_dep=sorted({str(path) for path in container.files()}),
@@ -266,7 +273,7 @@ def _container(project: Project, package: Package, asset: Asset, build: Build) -
 def _broken(task: str, error: PanoramaError) -> Task:
     """A task that can only fail: the others still run."""
 
-    def step() -> steps.Outcome:
+    def step() -> Outcome:
         raise error
 
     return _task(step, name=task.partition(":")[2], doc=str(error))
@@ -290,18 +297,18 @@ def _packages(project: Project) -> Iterator[Task]:
 
 
 def _package(project: Project, package: Package) -> Task:
-    steps.check_paths(project, package)
+    check_paths(project, package)
     made = [asset for asset in package.assets if asset.source or asset.same_as]
     artifacts = [project.store.artifact_file(project.task_of(package, asset)) for asset in made]
     return _task(
-        lambda: steps.write_package(project, package),
+        lambda: write_package(project, package),
         name=package.key,
         doc=f"Write package.json of {package.key}",
         file_dep=sorted({str(path) for path in artifacts}),
         targets=[str(project.package_json(package))],
         uptodate=[
-            Outputs(project.notes, lambda: steps.package_outputs(project, package)),
-            _slice(package=steps.declared(package), folder=str(project.package_folder(package))),
+            Outputs(project.notes, lambda: package_outputs(project, package)),
+            _slice(package=declared(package), folder=str(project.package_folder(package))),
         ],
     )
 
@@ -314,9 +321,9 @@ def _publishings(project: Project) -> Iterator[Task]:
 def _publishing(project: Project, package: Package) -> Task:
     task, forced = f"publish:{package.key}", _forced()
     return _task(
-        lambda: steps.publish_package(project, package, forced, _sayer(task)),
+        lambda: publish_package(project, package, forced, _sayer(task)),
         name=package.key,
         doc=f"Publish {package.key} to {project.application.remote.url}",
         file_dep=[str(project.package_json(package))],
-        uptodate=[lambda: steps.is_published(project, package) and not forced],
+        uptodate=[lambda: is_published(project, package) and not forced],
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from panorama_build.documents import canonical
-from panorama_build.importer import Import, import_application
+from panorama_build.importing.importer import Import, import_application
 from panorama_build.project import Project
 from panorama_build.render import documents
 from tests.applications import ROOT

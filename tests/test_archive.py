@@ -14,8 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from panorama_build.archive import Written, write_asset
-from panorama_build.context import DOCKERFILE, EPOCH
+from panorama_build.containers.archive import Written, write_asset
+from panorama_build.containers.context import DOCKERFILE, EPOCH
 from panorama_build.errors import PanoramaError
 
 ELF = b"\x7fELF\x02\x01" + bytes(12)

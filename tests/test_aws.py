@@ -16,9 +16,9 @@ from uuid import uuid4
 import pytest
 
 from panorama_build.address import Address, parse_s3_url, public_url
-from panorama_build.aws import MIB, Bucket, part_size
 from panorama_build.errors import PanoramaError
-from panorama_build.refusals import explain
+from panorama_build.transfer.aws import MIB, Bucket, part_size
+from panorama_build.transfer.refusals import explain
 
 PART = 5 * MIB
 BUCKET = "panorama-test-aws"
@@ -124,7 +124,7 @@ def test_importing_the_module_imports_no_boto3() -> None:
     import subprocess
     import sys
 
-    code = "import sys, panorama_build.aws; sys.exit('boto3' in sys.modules or 'botocore' in sys.modules)"
+    code = "import sys, panorama_build.transfer.aws; sys.exit('boto3' in sys.modules or 'botocore' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from panorama_build.check import check
-from panorama_build.commands import contents, lay_out
+from panorama_build.checks.check import check
+from panorama_build.checks.limits import LARGEST_PAYLOAD
+from panorama_build.commands.init import contents, lay_out
 from panorama_build.errors import PanoramaError
-from panorama_build.limits import LARGEST_PAYLOAD
-from panorama_build.manifest import load
+from panorama_build.manifest.application import load_application
 from tests.applications import ROOT
 from tests.test_init import run
 
@@ -102,7 +102,7 @@ def test_a_graph_that_the_service_would_not_take_is_refused(tmp_path: Path) -> N
     def load_with(size: int) -> None:
         text = f"application: a\ngraph:\n  nodes: {{a: {{string: '{'x' * size}'}}}}\n  description: ''\n"
         (tmp_path / "panorama.yaml").write_text(text)
-        check(*load(tmp_path, {}))
+        check(*load_application(tmp_path, {}))
 
     around = len('{"nodeGraph":{"envelopeVersion":"2021-01-01","description":"","packages":[],"nodes":[],"edges":[]}}')
     node = len('{"name":"a","interface":"string","value":""}')

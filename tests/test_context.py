@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from panorama_build.context import DOCKERFILE, EPOCH, Entry, digest_entries, entries, write
-from panorama_build.dockerignore import Ignore
+from panorama_build.containers.context import DOCKERFILE, EPOCH, Entry, digest_entries, entries, write
+from panorama_build.containers.dockerignore import Ignore
 from panorama_build.errors import PanoramaError
 
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from panorama_build.context import entries
-from panorama_build.dockerignore import Ignore, Verdict
+from panorama_build.containers.context import entries
+from panorama_build.containers.dockerignore import Ignore, Verdict
 from panorama_build.errors import PanoramaError
 
 TREE = (

@@ -20,7 +20,7 @@ import trustme
 
 from panorama_build.address import Address
 from panorama_build.errors import PanoramaError
-from panorama_build.fetch import Fetched, download
+from panorama_build.transfer.fetch import Fetched, download
 
 CONTENT = random.Random(7).randbytes((5 << 20) + 3)
 FETCHED = Fetched(hashlib.sha256(CONTENT).hexdigest(), len(CONTENT))
@@ -269,7 +269,7 @@ def server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> A
 @pytest.mark.server
 @pytest.mark.usefixtures("server")
 def test_an_s3_address_is_fetched_and_hashed(tmp_path: Path, to: Path) -> None:
-    from panorama_build.aws import Bucket
+    from panorama_build.transfer.aws import Bucket
 
     (tmp_path / "model").write_bytes(CONTENT)
     url = f"s3://{BUCKET}/{uuid4().hex}/model.tar.gz"

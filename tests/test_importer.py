@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from panorama_build.documents import canonical
 from panorama_build.fingerprint import Fingerprint
-from panorama_build.importer import import_application
+from panorama_build.importing.importer import import_application
 from panorama_build.keyorder import arrange, order_of
 from panorama_build.project import Project
 from panorama_build.render import documents

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 import yaml
 
-from panorama_build import commands, documents
-from panorama_build.check import check
-from panorama_build.commands import TEMPLATES, WORKFLOW, contents, lay_out
+from panorama_build import documents
+from panorama_build.checks.check import check
+from panorama_build.commands.init import TEMPLATES, WORKFLOW, Init, contents, lay_out
 from panorama_build.project import Project
 from tests.servers import ROOT, Engine
 
@@ -274,7 +274,7 @@ def test_help_and_version_speak_of_this_program(tmp_path: Path) -> None:
     usage = run("panorama-build", "help", cwd=tmp_path).stdout
     assert usage == run("panorama-build", "--help", cwd=tmp_path).stdout
     assert usage.startswith("panorama-build builds and publishes")
-    assert f"panorama-build init           {commands.Init.doc_purpose}\n" in usage
+    assert f"panorama-build init           {Init.doc_purpose}\n" in usage
     assert "DIR [--name NAME] [--ci]" in run("panorama-build", "help", "init", cwd=tmp_path).stdout
     versions = run("panorama-build", "--version", cwd=tmp_path).stdout
     assert re.fullmatch(r"panorama-build \d\S*, doit \d\S*\n", versions)

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from panorama_build import manifest
-from panorama_build.inspection import inspect
-from panorama_build.modelarchive import misfit
+from panorama_build.checks.inspection import inspect
+from panorama_build.checks.modelarchive import misfit
+from panorama_build.manifest.application import load_application
 from tests.applications import ROOT
 
 MANIFEST = "application: a\npackages: {code: {container: code, entry: [python3, ENTRY]}}\n"
@@ -32,7 +32,7 @@ def told(folder: Path, dockerfile: str, entry: str = "/panorama/app.py", ignore:
     (context / "Dockerfile").write_text(dockerfile)
     (context / ".dockerignore").write_text(ignore)
     (folder / "panorama.yaml").write_text(MANIFEST.replace("ENTRY", entry))
-    application, _ = manifest.load(folder, {})
+    application, _ = load_application(folder, {})
     findings = list(inspect(folder, application))
     assert all(finding.warning and finding.path == ("packages", "code", "entry") for finding in findings)
     return [f"{finding.message} ({finding.hint})" for finding in findings]
@@ -200,7 +200,7 @@ def test_a_hostile_archive_costs_little_and_leaves_nothing(tmp_path: Path, conte
 def test_a_source_that_is_not_there_or_can_not_be_read_is_told(tmp_path: Path) -> None:
     models = "{a: {source: none.tar.gz, framework: PYTORCH}, b: {source: ., framework: PYTORCH}}"
     (tmp_path / "panorama.yaml").write_text(f"application: a\npackages: {{nets: {{models: {models}}}}}\n")
-    application, _ = manifest.load(tmp_path, {})
+    application, _ = load_application(tmp_path, {})
     assert [finding.message for finding in inspect(tmp_path, application)] == [
         "there is no none.tar.gz yet",
         ". can't be read: Is a directory",
@@ -208,6 +208,6 @@ def test_a_source_that_is_not_there_or_can_not_be_read_is_told(tmp_path: Path) -
 
 
 def test_the_example_and_a_new_application_are_right() -> None:
-    application, _ = manifest.load(ROOT / "examples/people_counter", {})
+    application, _ = load_application(ROOT / "examples/people_counter", {})
     odd = [finding.message for finding in inspect(ROOT / "examples/people_counter", application)]
     assert set(odd) <= {"there is no models/squeezenet1_0.tar.gz yet"}

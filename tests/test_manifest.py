@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from panorama_build.check import check
+from panorama_build.checks.check import check
 from panorama_build.documents import descriptor_document, graph_document, package_document
 from panorama_build.errors import PanoramaError
-from panorama_build.manifest import load
+from panorama_build.manifest.application import load_application
 from panorama_build.model import Application
 from tests.applications import EXAMPLE
 
@@ -38,7 +38,7 @@ graph:
 
 def read(tmp_path: Path, text: str, **environ: str) -> Application:
     (tmp_path / "panorama.yaml").write_text(text)
-    application, places = load(tmp_path, environ)
+    application, places = load_application(tmp_path, environ)
     check(application, places)
     return application
 
@@ -47,13 +47,13 @@ def mistakes(tmp_path: Path, text: str | bytes) -> list[str]:
     """The complaints about a manifest, each without the folder."""
     (tmp_path / "panorama.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(PanoramaError) as raised:
-        check(*load(tmp_path, {}))
+        check(*load_application(tmp_path, {}))
     return [line[line.index("panorama.yaml") :] for line in str(raised.value).splitlines()]
 
 
 def test_the_example_takes_less_than_forty_lines_and_has_nothing_odd() -> None:
     assert len((EXAMPLE / "panorama.yaml").read_text().splitlines()) <= 40
-    application, places = load(EXAMPLE, {})
+    application, places = load_application(EXAMPLE, {})
     assert check(application, places) == []
 
 
@@ -172,7 +172,7 @@ def test_what_is_odd_but_possible_is_a_warning(tmp_path: Path) -> None:
     (tmp_path / "panorama.yaml").write_text(
         CAMERA_APP.replace("    - limit -> code.limit\n", "").replace("graph:", "  spare: {camera: {}}\ngraph:")
     )
-    warnings = [str(warning).split("panorama.yaml")[1] for warning in check(*load(tmp_path, {}))]
+    warnings = [str(warning).split("panorama.yaml")[1] for warning in check(*load_application(tmp_path, {}))]
     assert warnings == [':7:3: no node uses package "spare"', ":11:11: nothing feeds code.limit"]
 
 
@@ -204,7 +204,7 @@ def test_aliases_that_stand_for_billions_of_nodes_are_refused(tmp_path: Path) ->
 
 def test_a_missing_manifest_is_told_with_the_way_to_one(tmp_path: Path) -> None:
     with pytest.raises(PanoramaError, match=r"panorama\.yaml: there is no such file \(panorama-build init DIR makes"):
-        load(tmp_path, {})
+        load_application(tmp_path, {})
 
 
 @settings(max_examples=300, deadline=None)
@@ -222,7 +222,7 @@ def test_any_mutation_of_a_manifest_loads_or_is_refused_with_its_place(
     folder.mkdir(exist_ok=True)
     (folder / "panorama.yaml").write_text(text)
     try:
-        check(*load(folder, {}))
+        check(*load_application(folder, {}))
     except PanoramaError as error:
         assert all("panorama.yaml" in line for line in str(error).splitlines())
 

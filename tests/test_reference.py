@@ -7,8 +7,8 @@ import re
 import pytest
 from msgspec import inspect
 
-from panorama_build.vocabulary import Manifest
-from panorama_build.yamlfile import parse
+from panorama_build.manifest.vocabulary import Manifest
+from panorama_build.manifest.yamlfile import parse
 from tests.applications import ROOT
 from tools import manifest_reference as reference
 

@@ -22,8 +22,8 @@ import pytest
 
 from panorama_build.address import Address
 from panorama_build.errors import PanoramaError
-from panorama_build.publication import MAX_PACKAGE_JSON, Plan, Receipt, Step, current, plan, publish
-from panorama_build.remote import DirectoryRemote, Remote, S3Remote, open_remote
+from panorama_build.transfer.publication import MAX_PACKAGE_JSON, Plan, Receipt, Step, current, plan, publish
+from panorama_build.transfer.remote import DirectoryRemote, Remote, S3Remote, open_remote
 
 BUCKET = "panorama-test-remote"
 
@@ -256,8 +256,8 @@ def run(place: Place, built: Built, at_each_step: str) -> int:
 import os, resource, signal
 from pathlib import Path
 from panorama_build.address import Address
-from panorama_build.publication import plan, publish
-from panorama_build.remote import open_remote
+from panorama_build.transfer.publication import plan, publish
+from panorama_build.transfer.remote import open_remote
 def say(line):
     {at_each_step}
 remote = open_remote(Address({place.where!r}), Path())

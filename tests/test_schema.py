@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from panorama_build.commands import contents, lay_out
+from panorama_build.commands.init import contents, lay_out
 from panorama_build.errors import PanoramaError
-from panorama_build.schema import PLACE, manifest_schema
-from panorama_build.vocabulary import Manifest
-from panorama_build.yamlfile import read
+from panorama_build.manifest.schema import PLACE, manifest_schema
+from panorama_build.manifest.vocabulary import Manifest
+from panorama_build.manifest.yamlfile import read
 from tests.applications import EXAMPLE, ROOT
 from tests.test_init import NO_ENGINE, run
 

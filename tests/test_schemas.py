@@ -15,10 +15,12 @@ from jsonschema import Draft7Validator
 from msgspec import Struct, structs
 from referencing import Registry, Resource
 
-from panorama_build import documents, manifest, vocabulary
+from panorama_build import documents
 from panorama_build.documents import Uris
+from panorama_build.manifest import vocabulary
+from panorama_build.manifest.application import MANIFEST, load_application
+from panorama_build.manifest.yamlfile import read
 from panorama_build.model import Package
-from panorama_build.yamlfile import read
 from tests.applications import run
 
 ROOT = Path(__file__).parent.parent
@@ -37,7 +39,7 @@ REGISTRY: Registry[Any] = Registry().with_resources(
 
 def generated(project: Path) -> Iterator[tuple[str, Any]]:
     """Every document of a project with its kind, as though each asset were built."""
-    application, _ = manifest.load(project, {})
+    application, _ = load_application(project, {})
     for graph in application.graphs:
         yield "nodeGraph", documents.graph_document(graph, application.account)
     for override in application.overrides:
@@ -124,7 +126,7 @@ def document_paths(document: Any, path: str = "") -> Iterator[str]:
 
 
 def test_everything_leaves_no_word_out() -> None:
-    everything, _ = read(EVERYTHING / manifest.FILE, vocabulary.Manifest)
+    everything, _ = read(EVERYTHING / MANIFEST, vocabulary.Manifest)
     kinds = [each for each in vars(vocabulary).values() if isinstance(each, type) and issubclass(each, Struct)]
     words = {(kind, field.name) for kind in kinds for field in structs.fields(kind)}
     # Elsewhere the schemas know no member that has no word.
@@ -147,20 +149,20 @@ def used(value: Any) -> Iterator[tuple[type, str]]:
 
 
 def test_each_descriptor_has_a_file_of_its_own() -> None:
-    for package in manifest.load(EVERYTHING, {})[0].packages:
+    for package in load_application(EVERYTHING, {})[0].packages:
         described = [*(asset.descriptor for asset in package.assets if asset.descriptor), *package.descriptors]
         assert len({each.file for each in described}) == len(described)
 
 
 def test_a_port_s_default_is_of_the_port_s_type() -> None:
-    package = manifest.load(EVERYTHING, {})[0].package("code")
+    package = load_application(EVERYTHING, {})[0].package("code")
     assert package
     defaults = {port.name: port.default for port in package.interfaces[0].inputs or ()}
     assert defaults == {"video_in": None, "threshold": 0.5, "label": "1.10", "most": 10, "night": False}
 
 
 def test_everything_is_written_where_it_belongs(tmp_path: Path) -> None:
-    shutil.copy(EVERYTHING / manifest.FILE, tmp_path)
+    shutil.copy(EVERYTHING / MANIFEST, tmp_path)
     done = run(tmp_path, dict(os.environ), "panorama-build", "check", "graph")
     assert done.status == 0, done.output
     written = {str(path.relative_to(tmp_path / "build")) for path in tmp_path.glob("build/**/*.json")}

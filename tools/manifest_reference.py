@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import NODEFAULT, UNSET, inspect
 
-from panorama_build.vocabulary import Manifest
+from panorama_build.manifest.vocabulary import Manifest
 
 HEAD = """\
 # panorama.yaml

@@ -1,0 +1,1 @@
+"""What ``panorama-build`` knows beyond doit's own commands: a module a command."""

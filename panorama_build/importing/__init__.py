@@ -1,0 +1,1 @@
+"""From an application root of panorama-cli to a project."""

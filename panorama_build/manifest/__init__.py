@@ -1,0 +1,1 @@
+"""panorama.yaml: its words, how it is read, and what it means."""

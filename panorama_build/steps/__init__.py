@@ -1,0 +1,1 @@
+"""What the tasks do: a module a kind of task, each step telling what came of it."""

@@ -1,0 +1,298 @@
+"""What is said to AWS and to S3 servers like it, and what their refusals mean.
+
+The only user of boto3. It is imported inside the functions that need it, because it costs 0.3 s.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from panorama_build.address import Address, parse_s3_url
+from panorama_build.errors import PanoramaError
+from panorama_build.transfer.refusals import code_of, explain, explained
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+
+MIB = 1 << 20
+SINGLE_PUT = 256 * MIB
+PART = 64 * MIB
+MOST_PARTS = 10_000
+
+_ABSENT = frozenset({"404", "NoSuchKey", "NotFound"})
+_TAKEN = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict", "409", "NoSuchUpload"})
+
+
+class Head(NamedTuple):
+    """What a bucket says of an object: bytes, and its SHA-256 in base64 ("<digest>-<parts>" when put in parts)."""
+
+    size: int
+    checksum: str | None
+
+
+def s3_client(address: Address) -> S3Client:
+    """A low-level S3 client for ``address``; raises PanoramaError when it cannot be made.
+
+    Buckets go into the path, not the host name, where an endpoint is given: a server of one's own rarely has a name
+    for each bucket in DNS.
+    """
+    import boto3
+    from botocore.config import Config
+
+    by_path = address.endpoint_used() and not parse_s3_url(address.url).bucket.startswith("arn:")
+    config = Config(
+        connect_timeout=10,
+        read_timeout=60,
+        retries={"mode": "standard"},
+        s3={"addressing_style": "path"} if by_path else None,
+    )
+    with explained("CreateClient", address):
+        session = boto3.Session(profile_name=address.profile, region_name=address.region_used())
+        try:
+            return session.client("s3", endpoint_url=address.endpoint, config=config)
+        except ValueError as error:
+            raise explain(error, "CreateClient", address) from error
+
+
+class Bucket:
+    """The bucket of an ``s3://`` address. Opening it asks nothing; the client is made at the first call.
+
+    All methods take whole keys, may be called from several threads, and raise PanoramaError for every refusal and
+    fault. "Not there" is read from the error code of an absent key alone.
+    """
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self.name = parse_s3_url(address.url).bucket
+        self._lock = threading.Lock()
+        self._client: S3Client | None = None
+        self._exists = False
+
+    @property
+    def client(self) -> S3Client:
+        """The client of this bucket, one for all threads."""
+        with self._lock:
+            if self._client is None:
+                self._client = s3_client(self.address)
+            return self._client
+
+    def head(self, key: str) -> Head | None:
+        """Size and checksum of an object, None when there is none."""
+        with self._call("HeadObject", key):
+            try:
+                answer = self.client.head_object(Bucket=self.name, Key=key, ChecksumMode="ENABLED")
+            except Exception as error:
+                if self._absent(error, key):
+                    return None
+                raise
+            return Head(answer["ContentLength"], answer.get("ChecksumSHA256"))
+
+    def holds(self, key: str, sha256: str, size: int, path: Path, *, part: int = PART) -> bool:
+        """Whether the object is there with this size and these bytes.
+
+        The SHA-256 that S3 keeps is compared. For one made of parts it is made again from the file at ``path``; where
+        that does not settle it, or there is none (put by other tools or servers without checksums), it is read.
+        """
+        head = self.head(key)
+        if head is None or head.size != size:
+            return False
+        if head.checksum and "-" not in head.checksum:
+            return head.checksum == _base64(bytes.fromhex(sha256))
+        if head.checksum and head.checksum == _checksum_of_parts(path, sha256, size, part):
+            return True
+        return self._read_sha256(key) == sha256
+
+    def put_file(
+        self, key: str, path: Path, sha256: str, size: int, *, single: int = SINGLE_PUT, part: int = PART
+    ) -> bool:
+        """Put a file that is ``size`` bytes and has this ``sha256``; True when it was put, False when it was there.
+
+        Nothing is ever overwritten: an object with other bytes under this key is an error. Up to ``single`` bytes go in
+        one request, more in parts of ``part`` bytes (S3 wants 5 MiB at least); an upload that fails is aborted. The
+        file is checked before, and S3 checks each request's SHA-256, so that no other bytes appear under the key.
+        """
+        put = self._put_whole if size <= single else partial(self._put_parts, part=part_size(size, part))
+        try:
+            put(key, path, sha256)
+        except Exception as error:
+            if code_of(error) not in _TAKEN or self.head(key) is None:
+                raise
+            self._verify_taken(key, sha256, size, path, part)
+            return False
+        return True
+
+    def get(self, key: str, version: str | None = None) -> Iterator[bytes]:
+        """The bytes of an object in pieces of 1 MiB at most, all of one version.
+
+        A connection that breaks is taken up where it broke, as long as there is progress.
+        """
+        from botocore.exceptions import HTTPClientError, IncompleteReadError
+
+        bound: dict[str, Any] = {"VersionId": version} if version else {}
+        offset, begun = 0, -1
+        with self._call("GetObject", key):
+            while offset > begun:
+                begun = offset
+                answer = self.client.get_object(Bucket=self.name, Key=key, **bound)
+                try:
+                    for piece in answer["Body"].iter_chunks(MIB):
+                        offset += len(piece)
+                        yield piece
+                    return
+                except (HTTPClientError, IncompleteReadError):
+                    if offset == begun:
+                        raise
+                bound |= {"IfMatch": answer["ETag"], "Range": f"bytes={offset}-"}
+
+    def _absent(self, error: Exception, key: str) -> bool:
+        """Whether a refused HEAD means that there is no such key; raises the refusal in words when it does not.
+
+        The answer to HEAD has no body: 404 may be a missing bucket, 403 may be six things. The same question as a GET
+        has one.
+        """
+        if code_of(error) in _ABSENT and self._exists:
+            return True
+        if not code_of(error).isdigit():
+            return False
+        try:
+            self.client.get_object(Bucket=self.name, Key=key, Range="bytes=0-0")
+        except Exception as worded:
+            if code_of(worded) not in _ABSENT:
+                raise
+            self._exists = True
+            return True
+        return False
+
+    def _read_sha256(self, key: str) -> str:
+        digest = hashlib.sha256()
+        for piece in self.get(key):
+            digest.update(piece)
+        return digest.hexdigest()
+
+    def _verify_taken(self, key: str, sha256: str, size: int, path: Path, part: int) -> None:
+        if not self.holds(key, sha256, size, path, part=part):
+            raise PanoramaError(
+                "other bytes lie under this name, and nothing is ever overwritten",
+                where=f"s3://{self.name}/{key}",
+                hint="delete that object and publish again",
+            )
+
+    def _put_whole(self, key: str, path: Path, sha256: str) -> None:
+        _verify(path, sha256)
+        checksum = _base64(bytes.fromhex(sha256))
+        with self._call("PutObject", key), path.open("rb") as file:
+            self.client.put_object(Bucket=self.name, Key=key, Body=file, ChecksumSHA256=checksum, IfNoneMatch="*")
+
+    def _put_parts(self, key: str, path: Path, sha256: str, *, part: int) -> None:
+        digests = _part_digests(path, sha256, part)
+        with self._call("CreateMultipartUpload", key):
+            begun = self.client.create_multipart_upload(Bucket=self.name, Key=key, ChecksumAlgorithm="SHA256")
+        upload = begun["UploadId"]
+        try:
+            with ThreadPoolExecutor(4) as pool:
+                send = partial(self._put_part, key, path, upload, part)
+                parts = list(pool.map(send, range(len(digests)), digests))
+            self._complete(key, upload, parts)
+        except BaseException:
+            # What could not be aborted costs space there, but the first error is the one to tell.
+            with suppress(Exception):
+                self.client.abort_multipart_upload(Bucket=self.name, Key=key, UploadId=upload)
+            raise
+
+    def _put_part(
+        self, key: str, path: Path, upload: str, part: int, index: int, digest: bytes
+    ) -> CompletedPartTypeDef:
+        with path.open("rb") as file:
+            file.seek(index * part)
+            body = file.read(part)
+        with self._call("UploadPart", key):
+            answer = self.client.upload_part(
+                Bucket=self.name,
+                Key=key,
+                UploadId=upload,
+                PartNumber=index + 1,
+                Body=body,
+                ChecksumSHA256=_base64(digest),
+            )
+        return {"PartNumber": index + 1, "ETag": answer["ETag"], "ChecksumSHA256": _base64(digest)}
+
+    def _complete(self, key: str, upload: str, parts: Sequence[CompletedPartTypeDef]) -> None:
+        with self._call("CompleteMultipartUpload", key):
+            self.client.complete_multipart_upload(
+                Bucket=self.name, Key=key, UploadId=upload, MultipartUpload={"Parts": parts}, IfNoneMatch="*"
+            )
+
+    @contextmanager
+    def _call(self, call: str, key: str) -> Iterator[None]:
+        meta = self.client.meta
+        there = replace(
+            self.address, url=f"s3://{self.name}/{key}", endpoint=meta.endpoint_url, region=meta.region_name
+        )
+        with explained(call, there):
+            yield
+
+
+def part_size(size: int, part: int = PART) -> int:
+    """Bytes of each part of a multipart upload of ``size`` bytes, in whole MiB when it must grow beyond ``part``.
+
+    S3 takes 10,000 parts at most: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
+    """
+    if size <= part * MOST_PARTS:
+        return part
+    return -(-size // (MOST_PARTS * MIB)) * MIB
+
+
+def _base64(digest: bytes) -> str:
+    return base64.b64encode(digest).decode("ascii")
+
+
+def _pieces(path: Path, size: int) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as file:
+            while piece := file.read(size):
+                yield piece
+    except OSError as error:
+        raise PanoramaError(f"cannot be read: {error.strerror}", where=str(path), hint="build it again") from error
+
+
+def _damaged(path: Path, found: str, sha256: str) -> PanoramaError:
+    message = f"{found}, not the {sha256} that its name or its plan promises"
+    return PanoramaError(message, where=str(path), hint="it is damaged or was changed: delete it and build again")
+
+
+def _verify(path: Path, sha256: str) -> None:
+    digest = hashlib.sha256()
+    for piece in _pieces(path, MIB):
+        digest.update(piece)
+    if digest.hexdigest() != sha256:
+        raise _damaged(path, f"sha256 is {digest.hexdigest()}", sha256)
+
+
+def _part_digests(path: Path, sha256: str, part: int) -> list[bytes]:
+    """The SHA-256 of each part of a file whose own must be ``sha256``."""
+    whole, digests = hashlib.sha256(), []
+    for piece in _pieces(path, part):
+        whole.update(piece)
+        digests.append(hashlib.sha256(piece).digest())
+    if whole.hexdigest() != sha256:
+        raise _damaged(path, f"sha256 is {whole.hexdigest()}", sha256)
+    return digests
+
+
+def _checksum_of_parts(path: Path, sha256: str, size: int, part: int) -> str | None:
+    """What S3 would answer for the file put in parts; None when the file is not what it should be."""
+    try:
+        digests = _part_digests(path, sha256, part_size(size, part))
+    except PanoramaError:
+        return None
+    return f"{_base64(hashlib.sha256(b''.join(digests)).digest())}-{len(digests)}"

@@ -1,0 +1,219 @@
+"""What a package still needs at a remote, and the work that brings it there.
+
+    binaries/<sha256>.tar.gz | <sha256>.json          shared by all packages, named by their bytes
+    manifests/<package>/<version>/<patch>.json        package.json, named by its bytes, put last
+
+So a manifest that is there promises that everything it names is there too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from panorama_build.errors import PanoramaError
+from panorama_build.transfer.remote import Remote, told
+
+MAX_PACKAGE_JSON = 1 << 20
+
+# The intersection of what the published schemas and the service's API allowed.
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
+_VERSION = re.compile(r"(?=.{1,255}\Z)[0-9]+\.[0-9]+")
+_ASSET_URI = re.compile(r"([0-9a-f]{64})\.tar\.gz")
+_DESCRIPTOR_URI = re.compile(r"([0-9a-f]{64})\.json")
+
+# What reading a JSON document that is not the one expected may raise.
+_MISSHAPEN = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One file that a package needs at its remote."""
+
+    key: str
+    path: Path
+    sha256: str
+    size: int
+    present: bool
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The steps that publish a package version: binaries first, package.json last."""
+
+    remote: str
+    package: str
+    version: str
+    patch: str
+    steps: tuple[Step, ...]
+
+    @property
+    def pending(self) -> tuple[Step, ...]:
+        """The steps that are work."""
+        return tuple(step for step in self.steps if not step.present)
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What publishing a package version left: ``files`` are all keys with their sizes, ``uploaded`` the new ones."""
+
+    remote: str
+    package: str
+    version: str
+    patch: str
+    uploaded: tuple[str, ...]
+    files: Mapping[str, int]
+
+    def to_json(self) -> bytes:
+        """The receipt as a JSON document."""
+        return (json.dumps(asdict(self), indent=2) + "\n").encode()
+
+    @classmethod
+    def from_json(cls, document: bytes) -> Receipt:
+        """The receipt that ``to_json`` wrote; raises ValueError, KeyError or TypeError for anything else."""
+        fields = json.loads(document)
+        texts = {name: str(fields[name]) for name in ("remote", "package", "version", "patch")}
+        files = {str(key): int(size) for key, size in dict(fields["files"]).items()}
+        return cls(**texts, uploaded=tuple(map(str, fields["uploaded"])), files=files)
+
+
+def plan(package_json: Path, assets: Path, remote: Remote) -> Plan:
+    """Compare a package with ``remote``; reads only.
+
+    ``assets`` is the directory with the files that package.json names. Raises PanoramaError when package.json is not
+    fit to be published, when files are missing (all are named), or when the remote cannot answer.
+    """
+    document = _read_package_json(package_json)
+    package = _Package.parse(document, package_json)
+    patch = hashlib.sha256(document).hexdigest()
+    _require(package, assets)
+    files = [(f"binaries/{name}", assets / name, sha256) for name, sha256 in package.files.items()]
+    files.append((f"manifests/{package.name}/{package.version}/{patch}.json", package_json, patch))
+    with ThreadPoolExecutor(8) as pool:
+        steps = tuple(pool.map(partial(_step, remote), *zip(*files, strict=True)))
+    return Plan(remote.url, package.name, package.version, patch, steps)
+
+
+def publish(plan: Plan, remote: Remote, say: Callable[[str], None]) -> Receipt:
+    """Perform what is pending in ``plan``, in its order; ``say`` gets a line before each upload.
+
+    Raises PanoramaError at the first step that fails: the steps behind it, package.json among them, are not begun.
+    Safe beside other runs and threads that publish the same files; within a process each goes up once.
+    """
+    if plan.remote != remote.url:
+        raise ValueError(f"a plan for {plan.remote}, performed at {remote.url}")
+    uploaded = tuple(step.key for step in plan.pending if _perform(step, remote, say))
+    files = {step.key: step.size for step in plan.steps}
+    return Receipt(plan.remote, plan.package, plan.version, plan.patch, uploaded, files)
+
+
+def current(receipt: Path, package_json: Path, remote: Remote) -> bool:
+    """Whether the receipt in file ``receipt`` makes publishing needless; without a request, and without an error.
+
+    True when it is of this remote and of these very bytes of package.json, whose name for each asset is the asset's
+    digest; a directory remote must also still have all files in their sizes.
+    """
+    try:
+        known = Receipt.from_json(receipt.read_bytes())
+        patch = hashlib.sha256(package_json.read_bytes()).hexdigest()
+    except (OSError, *_MISSHAPEN):
+        return False
+    return (known.remote, known.patch) == (remote.url, patch) and remote.still_holds(known.files)
+
+
+@dataclass(frozen=True)
+class _Package:
+    """What publishing needs of package.json: ``files`` are the names of its assets with their digests, in order."""
+
+    name: str
+    version: str
+    files: Mapping[str, str]
+
+    @classmethod
+    def parse(cls, document: bytes, path: Path) -> _Package:
+        """Read and check package.json: no name in it may lead a key astray.
+
+        Where it has no name or version, its folder's name and 1.0 stand for them, as panorama-cli has it.
+        """
+        where = str(path)
+        try:
+            node = json.loads(document)["nodePackage"]
+            name = _matched(_NAME, node.get("name", "-".join(path.parent.name.split("-")[1:-1])))
+            version = _matched(_VERSION, node.get("version", "1.0"))
+            implementations = [each for asset in node.get("assets", []) for each in asset["implementations"]]
+            files = dict(pair for each in implementations for pair in _files(each, where, name))
+        except _MISSHAPEN as error:
+            said = f"has no {error}" if isinstance(error, KeyError) else str(error)
+            message = f"not a package.json that can be published: {said}"
+            raise PanoramaError(message, where=where, hint="generate it again") from error
+        return cls(name, version, files)
+
+
+def _files(implementation: Mapping[str, Any], where: str, package: str) -> Iterator[tuple[str, str]]:
+    """The files of an implementation with their digests; one of type ``system`` has none."""
+    if implementation["type"] == "system":
+        return
+    uris = [(_ASSET_URI, implementation["assetUri"])]
+    if "descriptorUri" in implementation:
+        uris.append((_DESCRIPTOR_URI, implementation["descriptorUri"]))
+    for pattern, uri in uris:
+        match = pattern.fullmatch(uri)
+        if not match:
+            message = f'"{uri!s:.80}" is not the name of a built asset'
+            raise PanoramaError(message, where=where, hint=f"doit run package:{package}")
+        yield uri, match[1]
+
+
+def _matched(pattern: re.Pattern[str], text: str) -> str:
+    if not pattern.fullmatch(text):
+        raise ValueError(f"{text!r:.80} is not a name or version that Panorama allows")
+    return text
+
+
+def _read_package_json(path: Path) -> bytes:
+    with told(path), path.open("rb") as file:
+        document = file.read(MAX_PACKAGE_JSON + 1)
+    if len(document) > MAX_PACKAGE_JSON:
+        message = f"larger than {MAX_PACKAGE_JSON:,} bytes, which no package.json is"
+        raise PanoramaError(message, where=str(path), hint="generate it again")
+    return document
+
+
+def _require(package: _Package, assets: Path) -> None:
+    missing = [name for name in package.files if not (assets / name).is_file()]
+    if missing:
+        raise PanoramaError(
+            f"{_count(missing)} of package {package.name} not built: {', '.join(missing)}",
+            where=str(assets),
+            hint=f"doit run package:{package.name}",
+        )
+
+
+def _count(names: list[str]) -> str:
+    return "1 file" if len(names) == 1 else f"{len(names)} files"
+
+
+def _step(remote: Remote, key: str, path: Path, sha256: str) -> Step:
+    with told(path):
+        size = path.stat().st_size
+    return Step(key, path, sha256, size, remote.holds(key, sha256, size, path))
+
+
+_turns: dict[tuple[str, str], threading.Lock] = {}
+
+
+def _perform(step: Step, remote: Remote, say: Callable[[str], None]) -> bool:
+    """Upload the file of ``step``, unless another thread or run did so since the plan was made."""
+    with _turns.setdefault((remote.url, step.key), threading.Lock()):
+        if remote.holds(step.key, step.sha256, step.size, step.path):
+            return False
+        say(f"upload {step.key} ({step.size:,} bytes)")
+        return remote.put(step.key, step.path, step.sha256, step.size)

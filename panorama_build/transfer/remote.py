@@ -1,0 +1,198 @@
+"""Where packages are published: a directory or S3, in the layout that the Panorama store had."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import unquote, urlencode, urlsplit
+
+from panorama_build.address import Address, parse_s3_url, public_url
+from panorama_build.errors import PanoramaError
+from panorama_build.transfer.aws import Bucket
+from panorama_build.transfer.fetch import read, save
+
+STALE_SECONDS = 3600
+
+
+class Remote(Protocol):
+    """A place to publish to. Keys are relative to its prefix; all methods raise PanoramaError on any mishap."""
+
+    @property
+    def url(self) -> str:
+        """What tells this remote from any other, for receipts. It holds no credentials."""
+
+    def holds(self, key: str, sha256: str, size: int, path: Path) -> bool:
+        """Whether ``key`` is there with this size and these bytes; ``path`` is the local file with the same."""
+
+    def put(self, key: str, path: Path, sha256: str, size: int) -> bool:
+        """Bring the file there, whole or not at all; False when it was there already.
+
+        Other bytes under ``key`` are an error and stay as they are; so is a local file without this ``sha256``.
+        """
+
+    def still_holds(self, sizes: Mapping[str, int]) -> bool:
+        """Whether keys that were there once are there still, as far as can be seen without a request."""
+
+
+def open_remote(address: Address, project_root: Path) -> Remote:
+    """The remote at ``address``: ``s3://bucket/prefix``, ``file://``, or a path relative to ``project_root``.
+
+    Nothing is asked or created. Raises PanoramaError when ``address`` is none of these.
+    """
+    scheme = urlsplit(address.url).scheme if "://" in address.url else ""
+    if scheme == "s3":
+        return S3Remote(address)
+    if scheme == "file":
+        return DirectoryRemote(Path(unquote(urlsplit(address.url).path)))
+    if scheme or not address.url:
+        where = public_url(address.url) or None
+        raise PanoramaError("nothing can be published there", where=where, hint="use a directory or s3://BUCKET/PREFIX")
+    path = Path(address.url).expanduser()
+    return DirectoryRemote(project_root / path, None if path.is_absolute() else path.as_posix())
+
+
+class DirectoryRemote:
+    """A directory as remote: local, or mounted from anywhere.
+
+    ``name`` is its identity, by default ``file://`` and the absolute path. A folder of the project goes by its relative
+    path, so that a project which moves with it stays published.
+    """
+
+    def __init__(self, root: Path, name: str | None = None) -> None:
+        self.root = Path(os.path.abspath(root))
+        self.name = name
+
+    @property
+    def url(self) -> str:
+        """What receipts call the directory."""
+        return self.name or self.root.as_uri()
+
+    def holds(self, key: str, sha256: str, size: int, path: Path) -> bool:
+        """Whether the file is there with this size and these bytes, which are read."""
+        target = self.root / key
+        with told(target):
+            try:
+                if target.stat().st_size != size:
+                    return False
+            except FileNotFoundError:
+                return False
+        return _sha256(read(target)) == sha256
+
+    def put(self, key: str, path: Path, sha256: str, size: int) -> bool:
+        """Copy the file beside its target, check the bytes of the copy, and rename it; False when it was there."""
+        target = self.root / key
+        with told(target):
+            if target.exists():
+                self._verify_taken(key, sha256, size, path)
+                return False
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with _temporary(target) as temporary:
+                _copy(path, temporary, sha256)
+                temporary.replace(target)
+            _sync(target.parent)
+        return True
+
+    def still_holds(self, sizes: Mapping[str, int]) -> bool:
+        """Whether each file is there in its size."""
+        try:
+            return all((self.root / key).stat().st_size == size for key, size in sizes.items())
+        except (OSError, ValueError):
+            return False
+
+    def _verify_taken(self, key: str, sha256: str, size: int, path: Path) -> None:
+        if not self.holds(key, sha256, size, path):
+            message = "other bytes lie under this name, and nothing is ever overwritten"
+            raise PanoramaError(message, where=str(self.root / key), hint="delete that file and publish again")
+
+
+class S3Remote:
+    """A prefix of an S3 bucket as remote."""
+
+    def __init__(self, address: Address) -> None:
+        self.bucket = Bucket(address)
+        self.prefix = parse_s3_url(address.url).key.strip("/")
+
+    @property
+    def url(self) -> str:
+        """Bucket and prefix, with the endpoint and profile in force: under others, another bucket has the same name."""
+        address = self.bucket.address
+        endpoint = address.endpoint_used()
+        used = {"endpoint": endpoint and public_url(endpoint), "profile": address.profile_used()}
+        query = urlencode({name: value for name, value in used.items() if value}, safe=":/")
+        return f"s3://{self.bucket.name}/{self.prefix}" + (f"?{query}" if query else "")
+
+    def holds(self, key: str, sha256: str, size: int, path: Path) -> bool:
+        """Whether the object is there with this size and this checksum."""
+        return self.bucket.holds(self._whole(key), sha256, size, path)
+
+    def put(self, key: str, path: Path, sha256: str, size: int) -> bool:
+        """Upload the file; False when the object was there."""
+        return self.bucket.put_file(self._whole(key), path, sha256, size)
+
+    def still_holds(self, sizes: Mapping[str, int]) -> bool:
+        """True: S3 cannot be asked without a request, and nothing but a person's deletion takes an object away."""
+        return True
+
+    def _whole(self, key: str) -> str:
+        return f"{self.prefix}/{key}" if self.prefix else key
+
+
+@contextmanager
+def _temporary(target: Path) -> Iterator[Path]:
+    """A new name beside ``target`` that is gone afterwards, together with those that killed runs left there."""
+    _sweep(target.parent.glob(".*.part"))
+    temporary = target.parent / f".{target.name}.{uuid.uuid4().hex}.part"
+    try:
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _sweep(temporaries: Iterable[Path]) -> None:
+    # A file that is being written has a young mtime, on whichever machine that happens.
+    oldest = time.time() - STALE_SECONDS
+    for path in temporaries:
+        with suppress(OSError):
+            if path.stat().st_mtime < oldest:
+                path.unlink()
+
+
+def _copy(path: Path, temporary: Path, sha256: str) -> None:
+    copied = save(read(path), temporary)
+    if copied.sha256 != sha256:
+        message = f"sha256 is {copied.sha256}, not the {sha256} that its name or its plan promises"
+        raise PanoramaError(message, where=str(path), hint="it is damaged or was changed: delete it and build again")
+    _sync(temporary)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sha256(pieces: Iterator[bytes]) -> str:
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+@contextmanager
+def told(path: Path) -> Iterator[None]:
+    """Raise what goes wrong with a file as a PanoramaError."""
+    try:
+        yield
+    except OSError as error:
+        where = str(error.filename or path)
+        raise PanoramaError(
+            f"not accessible: {error.strerror}", where=where, hint="check the path, its permissions and its disk"
+        ) from error
