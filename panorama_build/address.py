@@ -20,13 +20,15 @@ class Address:
     """Where something lies, and how to get there: the manifest's ``url`` and what may stand beside it.
 
     ``url`` is a path, ``https://``, ``http://`` or ``s3://bucket/key``. What is None is taken from the environment and
-    the AWS configuration files, as boto3 does; AWS_REGION is read too, as all other AWS tools do.
+    the AWS configuration files, as boto3 does; AWS_REGION is read too, as all other AWS tools do. With
+    ``requester_pays`` the reader says that it pays, which buckets of that kind ask for.
     """
 
     url: str
     endpoint: str | None = None
     region: str | None = None
     profile: str | None = None
+    requester_pays: bool = False
 
     def endpoint_used(self) -> str | None:
         """The S3 endpoint named here or by the environment; None where AWS or its configuration files decide."""
@@ -47,6 +49,17 @@ class S3Url(NamedTuple):
     bucket: str
     key: str
     version: str | None
+
+
+def silence() -> float:
+    """The longest that a server may say nothing, in seconds: PANORAMA_TIMEOUT, or 60.
+
+    Raises PanoramaError where that is no positive number.
+    """
+    said = os.environ.get("PANORAMA_TIMEOUT") or "60"
+    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", said) or not float(said):
+        raise PanoramaError(f'"{said}" is no time', where="PANORAMA_TIMEOUT", hint="give seconds, such as 60")
+    return float(said)
 
 
 def public_url(url: str) -> str:

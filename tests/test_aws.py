@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import os
 import random
@@ -149,6 +150,17 @@ def test_an_empty_file_is_a_file(bucket: Bucket, key: str, tmp_path: Path) -> No
 
 
 @pytest.mark.server
+def test_of_an_object_in_parts_one_question_settles_what_it_is(bucket: Bucket, key: str, tmp_path: Path) -> None:
+    file = write(tmp_path / "a", noise(PART + 1))
+    bucket.put_file(key, *file, single=PART, part=PART)
+    file.path.unlink()
+    counts = requests(bucket)
+    assert bucket.holds(key, file.sha256, file.size, file.path)
+    assert not bucket.holds(key, hashlib.sha256(b"").hexdigest(), file.size, file.path)
+    assert counts == {"HeadObject": 2}
+
+
+@pytest.mark.server
 def test_a_large_file_goes_in_parts(bucket: Bucket, key: str, tmp_path: Path) -> None:
     file = write(tmp_path / "a", noise(2 * PART + 77))
     counts = requests(bucket)
@@ -194,10 +206,19 @@ def test_an_object_without_sha256_is_read_to_know_it(bucket: Bucket, key: str, t
 
 
 @pytest.mark.server
-def test_an_object_put_in_parts_of_another_size_is_read_to_know_it(bucket: Bucket, key: str, tmp_path: Path) -> None:
+def test_an_object_that_another_tool_put_in_parts_is_read_to_know_it(bucket: Bucket, key: str, tmp_path: Path) -> None:
     file = write(tmp_path / "a", noise(2 * PART))
-    bucket.put_file(key, *file, single=PART, part=PART)
-    assert bucket.holds(key, file.sha256, file.size, file.path, part=6 * MIB)
+    upload = bucket.client.create_multipart_upload(Bucket=BUCKET, Key=key, ChecksumAlgorithm="SHA256")["UploadId"]
+    at: Any = {"Bucket": BUCKET, "Key": key, "UploadId": upload}
+    digest = base64.b64encode(hashlib.sha256(file.path.read_bytes()).digest()).decode()
+    etag = bucket.client.upload_part(**at, PartNumber=1, Body=file.path.read_bytes(), ChecksumSHA256=digest)["ETag"]
+    parts: Any = [{"PartNumber": 1, "ETag": etag, "ChecksumSHA256": digest}]
+    bucket.client.complete_multipart_upload(**at, MultipartUpload={"Parts": parts})
+    counts = requests(bucket)
+    assert bucket.holds(key, file.sha256, file.size, file.path, part=PART)
+    assert counts == {"HeadObject": 1, "GetObject": 1}
+    assert bucket.holds(key, file.sha256, file.size, file.path, part=2 * PART)
+    assert counts == {"HeadObject": 2, "GetObject": 1}
 
 
 @pytest.mark.server

@@ -45,7 +45,7 @@ def expand_address(location: str | words.Location) -> Address:
     """An address written short or in full."""
     if isinstance(location, str):
         return Address(location)
-    return Address(location.url, location.endpoint, location.region, location.profile)
+    return Address(location.url, location.endpoint, location.region, location.profile, location.requester_pays)
 
 
 def expand_packages(declared: Mapping[str, words.PackageWords]) -> tuple[Package, ...]:

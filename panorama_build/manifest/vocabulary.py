@@ -46,6 +46,9 @@ class Location(Struct, kw_only=True, forbid_unknown_fields=True):
     endpoint: Annotated[str | None, Meta(description="The URL of an S3 that is not AWS's.")] = None
     region: Annotated[str | None, Meta(description="The bucket's region.")] = None
     profile: Annotated[str | None, Meta(description="A profile of AWS's configuration files.")] = None
+    requester_pays: Annotated[
+        bool, Meta(description="true: pay for what is asked of an S3 bucket, where it wants that.")
+    ] = False
 
 
 class Recipe(Words, kw_only=True):

@@ -16,28 +16,35 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from panorama_build.address import Address, parse_s3_url
+from panorama_build.address import Address, parse_s3_url, silence
 from panorama_build.errors import PanoramaError
 from panorama_build.transfer.refusals import code_of, explain, explained
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.literals import ObjectCannedACLType
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
 MIB = 1 << 20
 SINGLE_PUT = 256 * MIB
 PART = 64 * MIB
 MOST_PARTS = 10_000
+ANNOUNCED = "sha256"  # the member of an object's metadata that holds the digest of all its bytes, in hex
 
 _ABSENT = frozenset({"404", "NoSuchKey", "NotFound"})
 _TAKEN = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict", "409", "NoSuchUpload"})
 
 
 class Head(NamedTuple):
-    """What a bucket says of an object: bytes, and its SHA-256 in base64 ("<digest>-<parts>" when put in parts)."""
+    """What a bucket says of an object: its bytes, the SHA-256 that S3 keeps, and the one its writer announced.
+
+    ``checksum`` is in base64, "<digest of the parts' digests>-<parts>" when the object was put in parts; ``announced``
+    is in hex, from the object's own metadata.
+    """
 
     size: int
     checksum: str | None
+    announced: str | None = None
 
 
 def s3_client(address: Address) -> S3Client:
@@ -51,8 +58,8 @@ def s3_client(address: Address) -> S3Client:
 
     by_path = address.endpoint_used() and not parse_s3_url(address.url).bucket.startswith("arn:")
     config = Config(
-        connect_timeout=10,
-        read_timeout=60,
+        connect_timeout=min(10.0, silence()),
+        read_timeout=silence(),
         retries={"mode": "standard"},
         s3={"addressing_style": "path"} if by_path else None,
     )
@@ -68,11 +75,14 @@ class Bucket:
     """The bucket of an ``s3://`` address. Opening it asks nothing; the client is made at the first call.
 
     All methods take whole keys, may be called from several threads, and raise PanoramaError for every refusal and
-    fault. "Not there" is read from the error code of an absent key alone.
+    fault. "Not there" is read from the error code of an absent key alone. ``acl`` is the canned ACL of what is put: a
+    bucket of another account may want ``bucket-owner-full-control``, and most buckets today take none at all.
     """
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, *, acl: ObjectCannedACLType | None = None) -> None:
         self.address = address
+        self._acl: dict[str, Any] = {"ACL": acl} if acl else {}
+        self._payer: dict[str, Any] = {"RequestPayer": "requester"} if address.requester_pays else {}
         self.name = parse_s3_url(address.url).bucket
         self._lock = threading.Lock()
         self._client: S3Client | None = None
@@ -90,24 +100,29 @@ class Bucket:
         """Size and checksum of an object, None when there is none."""
         with self._call("HeadObject", key):
             try:
-                answer = self.client.head_object(Bucket=self.name, Key=key, ChecksumMode="ENABLED")
+                answer = self.client.head_object(Bucket=self.name, Key=key, ChecksumMode="ENABLED", **self._payer)
             except Exception as error:
                 if self._absent(error, key):
                     return None
                 raise
-            return Head(answer["ContentLength"], answer.get("ChecksumSHA256"))
+            announced = answer.get("Metadata", {}).get(ANNOUNCED)
+            return Head(answer["ContentLength"], answer.get("ChecksumSHA256"), announced)
 
     def holds(self, key: str, sha256: str, size: int, path: Path, *, part: int = PART) -> bool:
         """Whether the object is there with this size and these bytes.
 
-        The SHA-256 that S3 keeps is compared. For one made of parts it is made again from the file at ``path``; where
-        that does not settle it, or there is none (put by other tools or servers without checksums), it is read.
+        The SHA-256 that S3 keeps is compared. For an object made of parts it is no digest of the whole: there the one
+        that its writer announced counts, since S3 checked every part against the writer's. Where that does not settle
+        it, it is made again from the file at ``path``; and where there is none at all (put by other tools, or on
+        servers without checksums), the object is read.
         """
         head = self.head(key)
         if head is None or head.size != size:
             return False
         if head.checksum and "-" not in head.checksum:
             return head.checksum == _base64(bytes.fromhex(sha256))
+        if head.checksum and head.announced:
+            return head.announced == sha256
         if head.checksum and head.checksum == _checksum_of_parts(path, sha256, size, part):
             return True
         return self._read_sha256(key) == sha256
@@ -138,7 +153,7 @@ class Bucket:
         """
         from botocore.exceptions import HTTPClientError, IncompleteReadError
 
-        bound: dict[str, Any] = {"VersionId": version} if version else {}
+        bound: dict[str, Any] = {**self._payer, **({"VersionId": version} if version else {})}
         offset, begun = 0, -1
         with self._call("GetObject", key):
             while offset > begun:
@@ -165,7 +180,7 @@ class Bucket:
         if not code_of(error).isdigit():
             return False
         try:
-            self.client.get_object(Bucket=self.name, Key=key, Range="bytes=0-0")
+            self.client.get_object(Bucket=self.name, Key=key, Range="bytes=0-0", **self._payer)
         except Exception as worded:
             if code_of(worded) not in _ABSENT:
                 raise
@@ -191,12 +206,28 @@ class Bucket:
         _verify(path, sha256)
         checksum = _base64(bytes.fromhex(sha256))
         with self._call("PutObject", key), path.open("rb") as file:
-            self.client.put_object(Bucket=self.name, Key=key, Body=file, ChecksumSHA256=checksum, IfNoneMatch="*")
+            self.client.put_object(
+                Bucket=self.name,
+                Key=key,
+                Body=file,
+                ChecksumSHA256=checksum,
+                IfNoneMatch="*",
+                Metadata={ANNOUNCED: sha256},
+                **self._acl,
+                **self._payer,
+            )
 
     def _put_parts(self, key: str, path: Path, sha256: str, *, part: int) -> None:
         digests = _part_digests(path, sha256, part)
         with self._call("CreateMultipartUpload", key):
-            begun = self.client.create_multipart_upload(Bucket=self.name, Key=key, ChecksumAlgorithm="SHA256")
+            begun = self.client.create_multipart_upload(
+                Bucket=self.name,
+                Key=key,
+                ChecksumAlgorithm="SHA256",
+                Metadata={ANNOUNCED: sha256},
+                **self._acl,
+                **self._payer,
+            )
         upload = begun["UploadId"]
         try:
             with ThreadPoolExecutor(4) as pool:
