@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+_LONGEST = 100  # characters that are compared: the time grows with their square
 
 
 @dataclass(frozen=True, order=True)
@@ -50,6 +54,12 @@ class PanoramaErrors(PanoramaError):
 
     def __str__(self) -> str:
         return "\n".join(str(error) for error in self.errors)
+
+
+def nearest(word: str, words: Iterable[str]) -> str | None:
+    """A hint at the one of ``words`` that is most like ``word``, if any is."""
+    near = difflib.get_close_matches(word[:_LONGEST], list(words), n=1)
+    return f'did you mean "{near[0]}"?' if near else None
 
 
 def _by_place(error: PanoramaError) -> tuple[str, int, int]:

@@ -242,11 +242,6 @@ class Node:
     decorator: Decorator | None = None
     extra: Extra = field(default_factory=dict)
 
-    @property
-    def is_parameter(self) -> bool:
-        """Whether the node is a parameter."""
-        return isinstance(self.interface, str)
-
 
 @dataclass(frozen=True)
 class Edge:
@@ -338,40 +333,8 @@ class Application:
         """The package declared under ``key``."""
         return next((package for package in self.packages if package.key == key), None)
 
-    def interface(self, name: InterfaceName) -> Interface | None:
-        """The interface that a node names, where this application or the appliance has it."""
-        return find_interface({package.key: package for package in self.packages}, name)
-
     def assets(self) -> Iterator[tuple[Package, Asset]]:
         """Every asset with its package, in the order declared."""
         for package in self.packages:
             for asset in package.assets:
                 yield package, asset
-
-
-def builtin(package: str, interface: str, category: str, *, inputs: str = "", outputs: str = "") -> Package:
-    """A package that comes with the appliance, with one media port."""
-    ports = [tuple(Port(name=name, type="media") for name in names.split()) for names in (inputs, outputs)]
-    face = Interface(name=interface, category=category, asset=None, inputs=ports[0], outputs=ports[1])
-    return Package(
-        key=package,
-        directory_version="1.0",
-        name=package,
-        version="1.0",
-        description=None,
-        assets=(),
-        interfaces=(face,),
-    )
-
-
-# The two packages that panorama-cli's add-panorama-package knew; no other was ever documented.
-CAMERA = builtin("abstract_rtsp_media_source", "rtsp_v1_interface", "media_source", outputs="video_out")
-SCREEN = builtin("hdmi_data_sink", "hdmi0", "media_sink", inputs="video_in")
-BUILTINS = {package.key: package for package in (CAMERA, SCREEN)}
-
-
-def find_interface(packages: Mapping[str, Package], name: InterfaceName) -> Interface | None:
-    """The interface called ``name``: one of the appliance's own, or of ``packages`` (by key)."""
-    known = {"panorama": BUILTINS, None: packages}.get(name.package.account, {})
-    package = known.get(name.package.package)
-    return package.interface(name.interface) if package else None

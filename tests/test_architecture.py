@@ -21,6 +21,7 @@ LAYERS = (
     "errors",
     "address files keyorder",
     "model fingerprint digests",
+    "appliance",
     "documents store uptodate",
     "manifest",
     "containers transfer",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator
 
+from panorama_build.appliance import find_interface
 from panorama_build.checks.finding import Finding, located, path_of
 from panorama_build.checks.limits import limits
-from panorama_build.errors import PanoramaError, PanoramaErrors
+from panorama_build.errors import PanoramaError, PanoramaErrors, nearest
 from panorama_build.manifest.yamlfile import KeyPath, Places
 from panorama_build.model import (
     Application,
@@ -58,11 +58,6 @@ def _findings(application: Application) -> Iterator[Finding]:
         yield Finding(("documents", str(file)), message, warning=True)
 
 
-def _nearest(word: str, words: Iterable[str]) -> str | None:
-    near = difflib.get_close_matches(word, list(words), n=1)
-    return f'did you mean "{near[0]}"?' if near else None
-
-
 # -- packages
 
 
@@ -74,7 +69,7 @@ def _package(application: Application, package: Package) -> Iterator[Finding]:
     for interface in package.interfaces:
         if interface.asset and interface.asset not in names:
             message = f'interface "{interface.name}" is of an asset "{interface.asset}", which the package has not'
-            yield Finding((*path, "interfaces", interface.name, "asset"), message, _nearest(interface.asset, names))
+            yield Finding((*path, "interfaces", interface.name, "asset"), message, nearest(interface.asset, names))
     for asset in package.assets:
         if asset.type == "model" and not asset.source and not asset.same_as and asset.uri is None:
             message = f'model "{asset.name}" has no source, and package.json leaves it out'
@@ -93,7 +88,7 @@ def _requirements(package: Package) -> Iterator[Finding]:
                 if member not in REQUIREMENTS:
                     message = f'package.json knows no "{member}" in a requirement: it is passed through'
                     path = ("packages", package.key, "requirements")
-                    yield Finding(path, message, _nearest(member, REQUIREMENTS), warning=True)
+                    yield Finding(path, message, nearest(member, REQUIREMENTS), warning=True)
 
 
 def _same(application: Application, package: Package, name: str, same: tuple[str, str]) -> Iterator[Finding]:
@@ -102,7 +97,7 @@ def _same(application: Application, package: Package, name: str, same: tuple[str
     if asset is None or asset.source is None or asset.type != "model":
         message = f'model "{name}" is that of {".".join(same)}, which is no model with a source'
         known = [f"{mine.key}.{model.name}" for mine, model in application.assets() if model.type == "model"]
-        yield Finding(("packages", package.key, "models", name), message, _nearest(".".join(same), known))
+        yield Finding(("packages", package.key, "models", name), message, nearest(".".join(same), known))
 
 
 def _unused(application: Application) -> Iterator[Finding]:
@@ -158,7 +153,7 @@ def _listed(application: Application, graph: Graph, path: KeyPath) -> Iterator[F
             yield Finding(where, f'package "{package.key}" has version {version}, not {requirement.version}')
         if package is None and name.account is None and not _is_camera(graph, name):
             message = f'package "{name.package}" is listed, but not declared: it has to be there already'
-            yield Finding(where, message, _nearest(name.package, [each.key for each in application.packages]), True)
+            yield Finding(where, message, nearest(name.package, [each.key for each in application.packages]), True)
 
 
 def _is_camera(graph: Graph, name: PackageName) -> bool:
@@ -177,13 +172,13 @@ def _node(application: Application, graph: Graph, node: Node, path: KeyPath) -> 
     if package and not package.interface(name.interface):
         faces = [interface.name for interface in package.interfaces]
         message = f'package "{package.key}" has no interface "{name.interface}"'
-        yield Finding(path, message, _nearest(name.interface, faces) or f"it has {', '.join(faces) or 'none'}")
-    if name.package.account == "panorama" and not application.interface(name):
+        yield Finding(path, message, nearest(name.interface, faces) or f"it has {', '.join(faces) or 'none'}")
+    if name.package.account == "panorama" and not find_interface(application.package, name):
         yield Finding(path, f"the appliance has no {name.package.qualified('')}.{name.interface}", "camera or hdmi")
     if package is None and name.package.account is None and not graph.lists(name.package):
         message = f'package "{name.package.package}" is not declared'
         known = [*(package.key for package in application.packages), "camera", "hdmi"]
-        yield Finding(path, message, _nearest(name.package.package, known))
+        yield Finding(path, message, nearest(name.package.package, known))
 
 
 def _edge(application: Application, graph: Graph, edge: Edge, path: KeyPath) -> Iterator[Finding]:
@@ -203,18 +198,23 @@ def _port(application: Application, graph: Graph, end: str, side: str) -> str | 
     name, _, port_name = end.partition(".")
     node = graph.node(name)
     if node is None:
-        return Finding((), f'there is no node "{name}"', _nearest(name, [node.name for node in graph.nodes]))
+        return Finding((), f'there is no node "{name}"', nearest(name, [node.name for node in graph.nodes]))
     if isinstance(node.interface, str):
         wrong = Finding((), f'"{name}" is a parameter: it has no ports', f"write `{name} -> NODE.INPUT`")
         return wrong if port_name or side == "input" else node.interface
-    interface = application.interface(node.interface)
+    interface = _interface_of(application, node)
     if interface is None:
         return None
     ports = {port.name: port.type for port in _ports(interface, side)}
     if port_name in ports:
         return ports[port_name]
     what = f'node "{name}" has no {side} "{port_name}"' if port_name else f'say which {side} of node "{name}" is meant'
-    return Finding((), what, _nearest(port_name, ports) or (f"it has {', '.join(ports)}" if ports else "it has none"))
+    return Finding((), what, nearest(port_name, ports) or (f"it has {', '.join(ports)}" if ports else "it has none"))
+
+
+def _interface_of(application: Application, node: Node) -> Interface | None:
+    """The interface of a node, where this application or the appliance has it."""
+    return find_interface(application.package, node.interface) if isinstance(node.interface, InterfaceName) else None
 
 
 def _ports(interface: Interface, side: str) -> tuple[Port, ...]:
@@ -230,7 +230,7 @@ def _inputs(application: Application, graph: Graph, path: KeyPath) -> Iterator[F
             yield Finding((*path, "edges", index), message, "an input has one producer")
         fed.setdefault(edge.consumer, edge.producer)
     for node in graph.nodes:
-        interface = application.interface(node.interface) if isinstance(node.interface, InterfaceName) else None
+        interface = _interface_of(application, node)
         if interface and interface.category in ("business_logic", "media_sink"):
             for port in interface.inputs or ():
                 if f"{node.name}.{port.name}" not in fed and port.default is None:
@@ -242,9 +242,9 @@ def _route(application: Application, graph: Graph, route: Route, path: KeyPath) 
     node = graph.node(route.node)
     if node is None:
         names = [node.name for node in graph.nodes]
-        yield Finding(path, f'there is no node "{route.node}"', _nearest(route.node, names))
+        yield Finding(path, f'there is no node "{route.node}"', nearest(route.node, names))
         return
-    interface = application.interface(node.interface) if isinstance(node.interface, InterfaceName) else None
+    interface = _interface_of(application, node)
     ports = [port.port for port in (interface.inbound_ports or ())] if interface else [route.container_port]
     if route.container_port not in ports:
         hint = f"it has {', '.join(map(str, ports))}" if ports else "add `ports:` to its package"
@@ -264,8 +264,8 @@ def _overrides(application: Application) -> Iterator[Finding]:
         for replacement in override.replacements or ():
             path = ("overrides", override.key, "replace", replacement.replace)
             if application.graphs and replacement.replace not in known:
-                hint = _nearest(replacement.replace, known)
+                hint = nearest(replacement.replace, known)
                 yield Finding(path, f'no graph has a node "{replacement.replace}"', hint)
             for name in replacement.with_:
                 if name not in new | known:
-                    yield Finding(path, f'the override has no node "{name}"', _nearest(name, new))
+                    yield Finding(path, f'the override has no node "{name}"', nearest(name, new))

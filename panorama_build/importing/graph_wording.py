@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from panorama_build.appliance import CAMERA, SCREEN
 from panorama_build.documents import graph_document, override_document
 from panorama_build.errors import PanoramaError
 from panorama_build.importing.wording import (
@@ -24,7 +25,7 @@ from panorama_build.importing.wording import (
 )
 from panorama_build.manifest import vocabulary
 from panorama_build.manifest.graphs import Names
-from panorama_build.model import CAMERA, SCALARS, SCREEN, Edge, Json, Node, Package
+from panorama_build.model import SCALARS, Edge, Json, Node, Package
 
 _DECORATOR = {
     "title": "title",

@@ -8,11 +8,10 @@ from typing import TypeVar
 
 from msgspec import UNSET, UnsetType
 
+from panorama_build.appliance import CAMERA, SCREEN, find_interface
 from panorama_build.manifest import vocabulary as words
 from panorama_build.model import (
-    CAMERA,
     SCALARS,
-    SCREEN,
     Decorator,
     Edge,
     Graph,
@@ -26,7 +25,6 @@ from panorama_build.model import (
     Replacement,
     Requirement,
     Route,
-    find_interface,
 )
 
 T = TypeVar("T")
@@ -157,7 +155,7 @@ class Names:
         node = next((node for node in nodes if node.name == end), None)
         if node is None or not isinstance(node.interface, InterfaceName):
             return end
-        interface = find_interface(self.packages, node.interface)
+        interface = find_interface(self.packages.get, node.interface)
         ports: tuple[Port, ...] = (getattr(interface, side) if interface else None) or ()
         return f"{end}.{ports[0].name}" if len(ports) == 1 else end
 

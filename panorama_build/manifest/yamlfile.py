@@ -7,7 +7,6 @@ reported.
 
 from __future__ import annotations
 
-import difflib
 import re
 from functools import cache
 from pathlib import Path
@@ -16,8 +15,8 @@ from typing import Any, TypeAlias, TypeVar, cast
 import yaml
 from msgspec import Struct, inspect
 
-from panorama_build.errors import PanoramaError, PanoramaErrors, Place
-from panorama_build.manifest.scalars import LONGEST_SHOWN, convert, describe, pick, plain, shown, type_name, untyped
+from panorama_build.errors import PanoramaError, PanoramaErrors, Place, nearest
+from panorama_build.manifest.scalars import convert, describe, pick, plain, shown, type_name, untyped
 from panorama_build.manifest.yamltree import DEEPEST, MOST_NODES, text_of, tree_of
 
 Key: TypeAlias = str | int
@@ -135,7 +134,7 @@ class _Decoder:
         refused = False
         for key, value_node, place in self._items(node, path, "a mapping"):
             if key not in fields:
-                self.complain(f"unknown key {shown(key)}{_of(path)}", place, _nearest(key, list(fields)))
+                self.complain(f"unknown key {shown(key)}{_of(path)}", place, nearest(key, list(fields)))
                 continue
             try:
                 values[key] = self._member(value_node, fields[key].type, (*path, key), place)
@@ -216,7 +215,7 @@ class _Decoder:
 
 
 def _advice(value: str, kind: inspect.Type) -> str | None:
-    return _nearest(value, [str(word) for word in kind.values]) if isinstance(kind, inspect.LiteralType) else None
+    return nearest(value, [str(word) for word in kind.values]) if isinstance(kind, inspect.LiteralType) else None
 
 
 def _of(path: KeyPath) -> str:
@@ -226,8 +225,3 @@ def _of(path: KeyPath) -> str:
         if path[index - 1] in words:
             return f' in {words[str(path[index - 1])]} "{path[index]}"'
     return f' in "{path[-1]}"' if path else ""
-
-
-def _nearest(word: str, words: list[str]) -> str | None:
-    near = difflib.get_close_matches(word[:LONGEST_SHOWN], words, n=1)
-    return f'did you mean "{near[0]}"?' if near else None
