@@ -38,11 +38,12 @@ USERS = {
     "docker": "containers.engine containers.classic containers.buildkit",
     "boto3": "transfer.aws",
     "botocore": "transfer.aws transfer.refusals",
+    "s3transfer": "transfer.multipart",
     "yaml": "manifest importing.yamltext",
     "msgspec": "manifest importing",
     "deflate": "containers.archive",
 }
-LATE = {"docker", "boto3", "botocore"}
+LATE = {"docker", "boto3", "botocore", "s3transfer"}
 
 
 def imports(module: str) -> Iterator[tuple[str, bool]]:

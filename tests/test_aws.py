@@ -6,10 +6,14 @@ import base64
 import hashlib
 import os
 import random
+import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections import Counter
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -18,7 +22,9 @@ import pytest
 
 from panorama_build.address import Address, parse_s3_url, public_url
 from panorama_build.errors import PanoramaError
-from panorama_build.transfer.aws import MIB, Bucket, part_size
+from panorama_build.transfer import multipart
+from panorama_build.transfer.aws import Bucket
+from panorama_build.transfer.multipart import MIB, Parts, part_size
 from panorama_build.transfer.refusals import explain
 
 PART = 5 * MIB
@@ -116,15 +122,31 @@ def test_urls_are_shown_without_credentials() -> None:
     assert public_url("models/a#1?.gz") == "models/a#1?.gz"
 
 
-def test_parts_grow_only_when_there_would_be_more_than_ten_thousand() -> None:
-    assert part_size(1) == part_size(10_000 * 64 * MIB) == 64 * MIB
-    assert part_size(10_000 * 64 * MIB + 1) == 65 * MIB
+@pytest.mark.parametrize(
+    ("size", "part", "count"),
+    [
+        (1, 64 * MIB, 1),
+        (64 * MIB, 64 * MIB, 1),
+        (64 * MIB + 1, 64 * MIB, 2),
+        (5 << 30, 64 * MIB, 80),
+        ((5 << 30) + 1, 64 * MIB, 81),
+        (10_000 * 64 * MIB - 1, 64 * MIB, 10_000),
+        (10_000 * 64 * MIB, 64 * MIB, 10_000),
+        (10_000 * 64 * MIB + 1, 65 * MIB, 9_847),
+        (10_000 * 65 * MIB, 65 * MIB, 10_000),
+        (10_000 * 65 * MIB + 1, 66 * MIB, 9_849),
+        (5 << 40, 525 * MIB, 9_987),
+    ],
+)
+def test_parts_grow_only_when_there_would_be_more_than_ten_thousand(size: int, part: int, count: int) -> None:
+    assert part_size(size) == part
+    cut = Parts(Path(), size, part, (b"",) * count)
+    sizes = [cut.size_of(index) for index in range(count)]
+    assert sum(sizes) == size
+    assert 0 < min(sizes) <= max(sizes) <= 5 << 30, "what S3 takes as a part"
 
 
 def test_importing_the_module_imports_no_boto3() -> None:
-    import subprocess
-    import sys
-
     code = "import sys, panorama_build.transfer.aws; sys.exit('boto3' in sys.modules or 'botocore' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
@@ -165,7 +187,12 @@ def test_a_large_file_goes_in_parts(bucket: Bucket, key: str, tmp_path: Path) ->
     file = write(tmp_path / "a", noise(2 * PART + 77))
     counts = requests(bucket)
     assert bucket.put_file(key, *file, single=PART, part=PART)
-    assert counts == {"CreateMultipartUpload": 1, "UploadPart": 3, "CompleteMultipartUpload": 1}
+    assert counts == {
+        "ListMultipartUploads": 1,
+        "CreateMultipartUpload": 1,
+        "UploadPart": 3,
+        "CompleteMultipartUpload": 1,
+    }
     counts.clear()
     assert bucket.holds(key, file.sha256, file.size, file.path, part=PART)
     assert counts == {"HeadObject": 1}
@@ -261,6 +288,110 @@ def test_an_interrupted_upload_leaves_nothing(bucket: Bucket, key: str, tmp_path
         bucket.put_file(key, *file, single=PART, part=PART)
     assert uploads(bucket, key) == []
     assert bucket.head(key) is None
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from panorama_build.address import Address
+from panorama_build.transfer import multipart
+from panorama_build.transfer.aws import Bucket
+multipart.AT_ONCE = 1
+bucket = Bucket(Address(sys.argv[1]))
+def kill(request, **_):
+    if "partNumber=3" in request.url:
+        os.kill(os.getpid(), signal.SIGKILL)
+bucket.client.meta.events.register("before-send.s3.UploadPart", kill)
+bucket.put_file(sys.argv[2], Path(sys.argv[3]), sys.argv[4], int(sys.argv[5]), single=0, part=5 << 20)
+"""
+
+
+def put_and_be_killed(key: str, file: File) -> None:
+    command = [sys.executable, "-c", KILLED, f"s3://{BUCKET}", key, *map(str, file)]
+    assert subprocess.run(command).returncode == -signal.SIGKILL
+
+
+@pytest.mark.server
+def test_what_a_killed_run_sent_is_not_sent_again(bucket: Bucket, key: str, tmp_path: Path) -> None:
+    file = write(tmp_path / "a", noise(3 * PART))
+    put_and_be_killed(key, file)
+    assert bucket.head(key) is None
+    counts = requests(bucket)
+    assert bucket.put_file(key, *file, single=PART, part=PART)
+    assert counts["UploadPart"] == 1 and counts["CreateMultipartUpload"] == 0
+    assert bucket.holds(key, file.sha256, file.size, file.path)
+    assert b"".join(bucket.get(key)) == file.path.read_bytes()
+
+
+@pytest.mark.server
+def test_parts_of_other_bytes_are_not_taken_for_these(bucket: Bucket, key: str, tmp_path: Path) -> None:
+    put_and_be_killed(key, write(tmp_path / "b", bytes(3 * PART)))
+    file = write(tmp_path / "a", noise(3 * PART))
+    assert bucket.put_file(key, *file, single=PART, part=PART)
+    assert b"".join(bucket.get(key)) == file.path.read_bytes()
+    assert uploads(bucket, key) == [], "what nobody can complete any more is ended"
+
+
+@pytest.mark.server
+def test_a_connection_that_fails_keeps_what_was_sent(bucket: Bucket, key: str, tmp_path: Path) -> None:
+    from botocore.exceptions import EndpointConnectionError
+
+    file = write(tmp_path / "a", noise(2 * PART))
+
+    def fail(**_: Any) -> None:
+        raise EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
+
+    bucket.client.meta.events.register("before-send.s3.CompleteMultipartUpload", fail, "fail")
+    with pytest.raises(PanoramaError, match="the endpoint cannot be reached"):
+        bucket.put_file(key, *file, single=PART, part=PART)
+    bucket.client.meta.events.unregister("before-send.s3.CompleteMultipartUpload", unique_id="fail")
+    counts = requests(bucket)
+    assert bucket.put_file(key, *file, single=PART, part=PART)
+    assert counts["UploadPart"] == 0
+
+
+@pytest.mark.server
+def test_uploads_of_others_are_ended_when_they_are_long_abandoned(
+    bucket: Bucket, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = key.replace("/k", "/other")
+    put_and_be_killed(other, write(tmp_path / "b", noise(3 * PART)))
+    folder, file = key.rpartition("/")[0], write(tmp_path / "a", noise(PART + 1))
+    assert bucket.put_file(key, *file, single=PART, part=PART)
+    assert len(uploads(bucket, folder)) == 1, "it may be alive"
+    monkeypatch.setattr(multipart, "ABANDONED", timedelta(seconds=-5))
+    assert bucket.put_file(key + "2", *file, single=PART, part=PART)
+    assert uploads(bucket, folder) == []
+
+
+@pytest.mark.server
+def test_an_upload_that_is_ended_from_elsewhere_is_begun_again(bucket: Bucket, key: str, tmp_path: Path) -> None:
+    file = write(tmp_path / "a", noise(2 * PART))
+    ended: list[str] = []
+
+    def end(**_: Any) -> None:
+        if not ended:
+            ended.append(uploads(bucket, key)[0]["UploadId"])
+            bucket.client.abort_multipart_upload(Bucket=BUCKET, Key=key, UploadId=ended[0])
+
+    bucket.client.meta.events.register("before-send.s3.CompleteMultipartUpload", end)
+    assert bucket.put_file(key, *file, single=PART, part=PART)
+    assert b"".join(bucket.get(key)) == file.path.read_bytes()
+
+
+@pytest.mark.server
+def test_eight_processes_put_the_same_file_at_once(bucket: Bucket, key: str, tmp_path: Path) -> None:
+    file = write(tmp_path / "a", noise(3 * PART + 5))
+    racing = KILLED.replace("os.kill(os.getpid(), signal.SIGKILL)", "pass").replace(
+        "\nbucket.put", "\nput = bucket.put"
+    )
+    command = [sys.executable, "-c", f"{racing}\nprint(put)", f"s3://{BUCKET}", key, *map(str, file)]
+    runs = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(8)]
+    said = [run.communicate()[0] for run in runs]
+    assert [run.returncode for run in runs] == [0] * 8
+    assert "True\n" in said and set(said) <= {"True\n", "False\n"}
+    assert b"".join(bucket.get(key)) == file.path.read_bytes()
+    assert uploads(bucket, key) == []
 
 
 @pytest.mark.server

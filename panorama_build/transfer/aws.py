@@ -5,12 +5,10 @@ The only user of boto3. It is imported inside the functions that need it, becaus
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import threading
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,21 +16,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from panorama_build.address import Address, parse_s3_url, silence
 from panorama_build.errors import PanoramaError
+from panorama_build.transfer.multipart import MIB, PART, TAKEN, Multipart, Parts, composite, in_base64, part_size
 from panorama_build.transfer.refusals import code_of, explain, explained
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.literals import ObjectCannedACLType
-    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
-MIB = 1 << 20
 SINGLE_PUT = 256 * MIB
-PART = 64 * MIB
-MOST_PARTS = 10_000
 ANNOUNCED = "sha256"  # the member of an object's metadata that holds the digest of all its bytes, in hex
 
 _ABSENT = frozenset({"404", "NoSuchKey", "NotFound"})
-_TAKEN = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict", "409", "NoSuchUpload"})
+# Someone else's conditional request, or end of the upload, came between: the key may still be free.
+_CROSSED = frozenset({"ConditionalRequestConflict", "409", "NoSuchUpload"})
 
 
 class Head(NamedTuple):
@@ -61,6 +57,7 @@ def s3_client(address: Address) -> S3Client:
         connect_timeout=min(10.0, silence()),
         read_timeout=silence(),
         retries={"mode": "standard"},
+        max_pool_connections=32,
         s3={"addressing_style": "path"} if by_path else None,
     )
     with explained("CreateClient", address):
@@ -120,7 +117,7 @@ class Bucket:
         if head is None or head.size != size:
             return False
         if head.checksum and "-" not in head.checksum:
-            return head.checksum == _base64(bytes.fromhex(sha256))
+            return head.checksum == in_base64(bytes.fromhex(sha256))
         if head.checksum and head.announced:
             return head.announced == sha256
         if head.checksum and head.checksum == _checksum_of_parts(path, sha256, size, part):
@@ -133,18 +130,24 @@ class Bucket:
         """Put a file that is ``size`` bytes and has this ``sha256``; True when it was put, False when it was there.
 
         Nothing is ever overwritten: an object with other bytes under this key is an error. Up to ``single`` bytes go in
-        one request, more in parts of ``part`` bytes (S3 wants 5 MiB at least); an upload that fails is aborted. The
+        one request, more in parts of ``part`` bytes (S3 wants 5 MiB at least), which a later call goes on with. The
         file is checked before, and S3 checks each request's SHA-256, so that no other bytes appear under the key.
         """
-        put = self._put_whole if size <= single else partial(self._put_parts, part=part_size(size, part))
-        try:
-            put(key, path, sha256)
-        except Exception as error:
-            if code_of(error) not in _TAKEN or self.head(key) is None:
-                raise
-            self._verify_taken(key, sha256, size, path, part)
-            return False
-        return True
+        whole = size <= single
+        put = self._put_whole if whole else partial(self._put_parts, size=size, part=part_size(size, part))
+        for tries_left in (2, 1, 0):
+            try:
+                put(key, path, sha256)
+                return True
+            except Exception as error:
+                if code_of(error) not in TAKEN:
+                    raise
+                if self.head(key) is not None:
+                    break
+                if not (tries_left and code_of(error) in _CROSSED):
+                    raise
+        self._verify_taken(key, sha256, size, path, part)
+        return False
 
     def get(self, key: str, version: str | None = None) -> Iterator[bytes]:
         """The bytes of an object in pieces of 1 MiB at most, all of one version.
@@ -204,7 +207,7 @@ class Bucket:
 
     def _put_whole(self, key: str, path: Path, sha256: str) -> None:
         _verify(path, sha256)
-        checksum = _base64(bytes.fromhex(sha256))
+        checksum = in_base64(bytes.fromhex(sha256))
         with self._call("PutObject", key), path.open("rb") as file:
             self.client.put_object(
                 Bucket=self.name,
@@ -217,51 +220,10 @@ class Bucket:
                 **self._payer,
             )
 
-    def _put_parts(self, key: str, path: Path, sha256: str, *, part: int) -> None:
-        digests = _part_digests(path, sha256, part)
-        with self._call("CreateMultipartUpload", key):
-            begun = self.client.create_multipart_upload(
-                Bucket=self.name,
-                Key=key,
-                ChecksumAlgorithm="SHA256",
-                Metadata={ANNOUNCED: sha256},
-                **self._acl,
-                **self._payer,
-            )
-        upload = begun["UploadId"]
-        try:
-            with ThreadPoolExecutor(4) as pool:
-                send = partial(self._put_part, key, path, upload, part)
-                parts = list(pool.map(send, range(len(digests)), digests))
-            self._complete(key, upload, parts)
-        except BaseException:
-            # What could not be aborted costs space there, but the first error is the one to tell.
-            with suppress(Exception):
-                self.client.abort_multipart_upload(Bucket=self.name, Key=key, UploadId=upload)
-            raise
-
-    def _put_part(
-        self, key: str, path: Path, upload: str, part: int, index: int, digest: bytes
-    ) -> CompletedPartTypeDef:
-        with path.open("rb") as file:
-            file.seek(index * part)
-            body = file.read(part)
-        with self._call("UploadPart", key):
-            answer = self.client.upload_part(
-                Bucket=self.name,
-                Key=key,
-                UploadId=upload,
-                PartNumber=index + 1,
-                Body=body,
-                ChecksumSHA256=_base64(digest),
-            )
-        return {"PartNumber": index + 1, "ETag": answer["ETag"], "ChecksumSHA256": _base64(digest)}
-
-    def _complete(self, key: str, upload: str, parts: Sequence[CompletedPartTypeDef]) -> None:
-        with self._call("CompleteMultipartUpload", key):
-            self.client.complete_multipart_upload(
-                Bucket=self.name, Key=key, UploadId=upload, MultipartUpload={"Parts": parts}, IfNoneMatch="*"
-            )
+    def _put_parts(self, key: str, path: Path, sha256: str, *, size: int, part: int) -> None:
+        parts = Parts(path, size, part, _part_digests(path, sha256, part))
+        settings = {"Metadata": {ANNOUNCED: sha256}, **self._acl}
+        Multipart(self.client, self.name, key, parts, lambda call: self._call(call, key), settings, self._payer).put()
 
     @contextmanager
     def _call(self, call: str, key: str) -> Iterator[None]:
@@ -271,20 +233,6 @@ class Bucket:
         )
         with explained(call, there):
             yield
-
-
-def part_size(size: int, part: int = PART) -> int:
-    """Bytes of each part of a multipart upload of ``size`` bytes, in whole MiB when it must grow beyond ``part``.
-
-    S3 takes 10,000 parts at most: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
-    """
-    if size <= part * MOST_PARTS:
-        return part
-    return -(-size // (MOST_PARTS * MIB)) * MIB
-
-
-def _base64(digest: bytes) -> str:
-    return base64.b64encode(digest).decode("ascii")
 
 
 def _pieces(path: Path, size: int) -> Iterator[bytes]:
@@ -309,7 +257,7 @@ def _verify(path: Path, sha256: str) -> None:
         raise _damaged(path, f"sha256 is {digest.hexdigest()}", sha256)
 
 
-def _part_digests(path: Path, sha256: str, part: int) -> list[bytes]:
+def _part_digests(path: Path, sha256: str, part: int) -> tuple[bytes, ...]:
     """The SHA-256 of each part of a file whose own must be ``sha256``."""
     whole, digests = hashlib.sha256(), []
     for piece in _pieces(path, part):
@@ -317,13 +265,12 @@ def _part_digests(path: Path, sha256: str, part: int) -> list[bytes]:
         digests.append(hashlib.sha256(piece).digest())
     if whole.hexdigest() != sha256:
         raise _damaged(path, f"sha256 is {whole.hexdigest()}", sha256)
-    return digests
+    return tuple(digests)
 
 
 def _checksum_of_parts(path: Path, sha256: str, size: int, part: int) -> str | None:
     """What S3 would answer for the file put in parts; None when the file is not what it should be."""
     try:
-        digests = _part_digests(path, sha256, part_size(size, part))
+        return composite(_part_digests(path, sha256, part_size(size, part)))
     except PanoramaError:
         return None
-    return f"{_base64(hashlib.sha256(b''.join(digests)).digest())}-{len(digests)}"

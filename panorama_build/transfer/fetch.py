@@ -17,7 +17,8 @@ from urllib.parse import unquote, urlsplit
 
 from panorama_build.address import Address, parse_s3_url, public_url
 from panorama_build.errors import PanoramaError
-from panorama_build.transfer.aws import MIB, Bucket
+from panorama_build.transfer.aws import Bucket
+from panorama_build.transfer.multipart import MIB
 
 TIMEOUT = 30.0
 
