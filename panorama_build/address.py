@@ -9,6 +9,9 @@ from typing import NamedTuple
 
 from panorama_build.errors import PanoramaError
 
+PANORAMA = "panorama"
+"""The address that is no place in itself: the Panorama API, which tells for each package where its bytes go."""
+
 _S3_URL = re.compile(
     r"s3://(?P<bucket>arn:[\w:-]+:accesspoint[/:][\w-]+|[A-Za-z0-9][A-Za-z0-9._-]{2,254})"
     r"(?:/(?P<key>.*?))?(?:\?versionId=(?P<version>[^?&]+))?"
@@ -19,8 +22,8 @@ _S3_URL = re.compile(
 class Address:
     """Where something lies, and how to get there: the manifest's ``url`` and what may stand beside it.
 
-    ``url`` is a path, ``https://``, ``http://`` or ``s3://bucket/key``. What is None is taken from the environment and
-    the AWS configuration files, as boto3 does; AWS_REGION is read too, as all other AWS tools do. With
+    ``url`` is a path, ``https://``, ``http://``, ``s3://bucket/key`` or ``panorama``. What is None is taken from the
+    environment and the AWS configuration files, as boto3 does; AWS_REGION is read too, as all other AWS tools do. With
     ``requester_pays`` the reader says that it pays, which buckets of that kind ask for.
     """
 
@@ -31,8 +34,9 @@ class Address:
     requester_pays: bool = False
 
     def endpoint_used(self) -> str | None:
-        """The S3 endpoint named here or by the environment; None where AWS or its configuration files decide."""
-        return self.endpoint or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+        """The endpoint named here or by the environment; None where AWS or its configuration files decide."""
+        own = ("PANORAMA_ENDPOINT", "AWS_ENDPOINT_URL_PANORAMA") if self.url == PANORAMA else ("AWS_ENDPOINT_URL_S3",)
+        return self.endpoint or next(filter(None, map(os.environ.get, (*own, "AWS_ENDPOINT_URL"))), None)
 
     def profile_used(self) -> str | None:
         """The profile named here or by the environment."""

@@ -36,8 +36,8 @@ LAYERS = (
 USERS = {
     "doit": "tasks reporter commands cli",
     "docker": "containers.engine containers.classic containers.buildkit",
-    "boto3": "transfer.aws",
-    "botocore": "transfer.aws transfer.refusals",
+    "boto3": "transfer.aws transfer.panorama",
+    "botocore": "transfer.aws transfer.panorama transfer.refusals",
     "s3transfer": "transfer.multipart",
     "yaml": "manifest importing.yamltext",
     "msgspec": "manifest importing",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from panorama_build.address import Address, parse_s3_url, public_url
+from panorama_build.address import PANORAMA, Address, parse_s3_url, public_url
 from panorama_build.errors import PanoramaError
 
 if TYPE_CHECKING:
@@ -57,9 +58,23 @@ _REFUSALS = (
         "other bytes arrived than were announced",
         "run again; if it persists, the file was changed meanwhile",
     ),
-    ("InternalError 500", "the server had an internal error", "run again later"),
+    ("InternalError InternalServerException 500", "the server had an internal error", "run again later"),
+    ("ResourceNotFoundException", "not there: {said}", "correct the name, or the region or profile that it lies in"),
+    ("ConflictException", "in conflict with what is there: {said}", "run again, or resolve it in the service"),
+    ("ValidationException", "the service does not take it: {said}", "correct panorama.yaml"),
+    ("ServiceQuotaExceededException", "a quota is used up: {said}", "remove what is not needed, or ask for more"),
+    ("AnotherRegion", "the service expects another region: {said}", "set region: to the service's"),
     ("InvalidObjectState", "the object is archived", "restore it first"),
 )
+
+# Refusals that share their code with another cause, by the words of AWS's signature check.
+_WORDED = (
+    (re.compile("Signature expired|Signature not yet current"), "RequestExpired"),
+    (re.compile("[Cc]redential should be scoped to"), "AnotherRegion"),
+)
+
+# Where AWS had the service.
+_ENDED = re.compile(r"https://panorama(-fips)?\.[a-z0-9-]+\.(amazonaws\.com(\.cn)?|api\.aws)")
 
 _ALLOWANCES = {
     "HeadObject": "s3:GetObject and s3:ListBucket (without the latter, a missing object is refused too)",
@@ -126,15 +141,40 @@ def code_of(error: BaseException) -> str:
 
 
 def _refusal(error: Any, call: str, address: Address) -> tuple[str, str]:
-    code = code_of(error)
-    said = str(error.response["Error"].get("Message", "")).strip().rstrip(".")
+    said = _said(error.response)
+    code = next((meant for words, meant in _WORDED if words.search(said)), code_of(error))
     if code in {"AccessDenied", "AccessDeniedException", "403"}:
         detail = f": {said}" if len(said) > len("Access Denied") else ""
-        return f"access denied{detail}", f"allow {_ALLOWANCES.get(call, call)}"
+        return f"access denied{detail}", f"allow {_ALLOWANCES.get(call) or _action(call, address)}"
     for codes, message, hint in _REFUSALS:
         if code in codes.split():
-            return message.format(bucket=_bucket(address), home=_home(error)), hint
+            return message.format(bucket=_bucket(address), home=_home(error), said=said), hint
+    if _ended(address):
+        return _end(f"{code}: {said}")
     return f"refused with {code}: {said}", "see the server's manual on this code"
+
+
+def _said(response: Mapping[str, Any]) -> str:
+    """A refusal's own words, with the members of the request that they are about."""
+    said = str(response["Error"].get("Message") or response.get("Message") or "").strip().rstrip(".")
+    fields = [f"{field.get('Name')}: {field.get('Message')}" for field in response.get("Fields") or ()]
+    return "; ".join([said, *fields])
+
+
+def _action(call: str, address: Address) -> str:
+    return f"{PANORAMA}:{call}" if address.url == PANORAMA else call
+
+
+def _ended(address: Address) -> bool:
+    """Whether it is AWS's own Panorama that is asked."""
+    return address.url == PANORAMA and bool(_ENDED.fullmatch(address.endpoint_used() or ""))
+
+
+def _end(cause: str) -> tuple[str, str]:
+    return (
+        f"AWS ended the Panorama service on 2026-05-31, and it answers no more: {cause}",
+        "publish to a folder or s3://BUCKET/PREFIX, or give the endpoint: of a service that is compatible",
+    )
 
 
 def _home(error: ClientError) -> str:
@@ -152,9 +192,12 @@ def _fault(error: Exception, address: Address) -> tuple[str, str]:
         "profile": profile or "default",
         "login": f" --profile {profile}" if profile else "",
     }
-    for kind in type(error).__mro__:
-        if kind.__name__ in _FAULTS:
-            message, hint = _FAULTS[kind.__name__]
+    kinds = [kind.__name__ for kind in type(error).__mro__]
+    if _ended(address) and {"ConnectionError", "HTTPClientError"} & {*kinds} and "ProxyConnectionError" not in kinds:
+        return _end(_cause(error))
+    for kind in kinds:
+        if kind in _FAULTS:
+            message, hint = _FAULTS[kind]
             return message.format(**words), hint.format(**words)
     return str(error), "correct the address"
 
