@@ -5,12 +5,19 @@ from __future__ import annotations
 import hashlib
 import mmap
 import os
+import platform
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
+import shutil
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
+from panorama_build.errors import PanoramaError
+
 BUFFER = 1 << 20
+STALE_SECONDS = 3600
 
 
 def sha256_of(path: str | os.PathLike[str]) -> str:
@@ -22,6 +29,24 @@ def sha256_of(path: str | os.PathLike[str]) -> str:
             with view[:count] as chunk:
                 digest.update(chunk)
     return digest.hexdigest()
+
+
+def digest_of(pieces: Iterable[bytes]) -> str:
+    """The sha256 of all pieces, in hex."""
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def read(path: Path, size: int = BUFFER, hint: str = "correct the path") -> Iterator[bytes]:
+    """The bytes of a file, in pieces of ``size``. Raises PanoramaError, with ``hint``, where it can't be read."""
+    try:
+        with path.open("rb") as file:
+            while piece := file.read(size):
+                yield piece
+    except OSError as error:
+        raise PanoramaError(f"cannot be read: {error.strerror}", where=str(path), hint=hint) from error
 
 
 def write_whole(path: Path, content: bytes) -> bool:
@@ -39,10 +64,13 @@ def write_whole(path: Path, content: bytes) -> bool:
 
 @contextmanager
 def scratch(folder: Path) -> Iterator[Path]:
-    """A name in ``folder`` for a file in the making: gone at the end unless it was renamed. Raises OSError."""
+    """A name in ``folder`` for a file in the making: gone at the end unless it was renamed. Raises OSError.
+
+    The name tells whose it is, so that what a killed process left is removed by the next one that comes by.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    sweep(folder)
-    path = folder / f".making-{os.getpid()}-{secrets.token_hex(8)}"
+    _sweep_once(folder)
+    path = folder / f".making-{_here()}-{os.getpid()}-{secrets.token_hex(8)}"
     path.touch(exist_ok=False)
     try:
         yield path
@@ -50,12 +78,36 @@ def scratch(folder: Path) -> Iterator[Path]:
         path.unlink(missing_ok=True)
 
 
-def sweep(folder: Path) -> None:
-    """Remove what killed processes left in ``folder``."""
-    for path in folder.glob(".making-*-*"):
-        owner = path.name.split("-")[1]
-        if owner.isdigit() and not _lives(int(owner)):
-            path.unlink(missing_ok=True)
+def sweep(folder: Path, *, below: bool = False) -> None:
+    """Remove what killed processes left in ``folder``, and ``below`` it."""
+    for path in (folder.rglob if below else folder.glob)(".making-*"):
+        with suppress(OSError):  # another process sweeps too, or it is not this user's
+            if _is_abandoned(path):
+                path.unlink()
+
+
+@cache
+def _sweep_once(folder: Path) -> None:
+    sweep(folder)
+
+
+def _is_abandoned(path: Path) -> bool:
+    """Whether nobody goes on with a file in the making: its process is gone, or on another machine long silent."""
+    place, _, owner = path.name.removeprefix(".making-").partition("-")
+    process = owner.partition("-")[0]
+    if place == _here() and process.isdigit():
+        return not _lives(int(process))
+    return path.stat().st_mtime < time.time() - STALE_SECONDS
+
+
+@cache
+def _here() -> str:
+    """Where a process id tells who is meant: this machine, since its last start, in this container."""
+    try:
+        place = Path("/proc/sys/kernel/random/boot_id").read_text() + os.readlink("/proc/self/ns/pid")
+    except OSError:
+        place = platform.node()
+    return hashlib.sha256(place.encode()).hexdigest()[:8]
 
 
 def link(source: Path, target: Path) -> None:
@@ -67,14 +119,8 @@ def link(source: Path, target: Path) -> None:
         try:
             os.link(source, temporary)
         except OSError:
-            _copy(source, temporary)
+            shutil.copyfile(source, temporary)
         os.replace(temporary, target)
-
-
-def _copy(source: Path, target: Path) -> None:
-    with open(source, "rb") as reader, open(target, "wb") as writer:
-        while chunk := reader.read(BUFFER):
-            writer.write(chunk)
 
 
 def _holds(path: Path, content: bytes) -> bool:

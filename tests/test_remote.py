@@ -386,8 +386,7 @@ def test_a_run_killed_while_it_copies_leaves_no_half_file(built: Built, tmp_path
     at_50_kb = "signal.signal(signal.SIGXFSZ, signal.SIG_DFL); resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, -1))"
     assert run(place, built, at_50_kb) == -signal.SIGXFSZ
     (left,) = place.keys()
-    assert left.startswith(f"binaries/.{built.tarball}.") and left.endswith(".part")
-    os.utime(tmp_path / "published" / left, (0, 0))
+    assert left.startswith("binaries/.making-")
     built.publish(place.open())
     assert place.keys() == sorted(built.keys)
 
@@ -398,11 +397,13 @@ def test_a_disk_that_takes_no_more_is_one_line_and_leaves_nothing(built: Built, 
     assert place.keys() == []
 
 
-def test_what_another_machine_is_writing_is_left_alone(built: Built, tmp_path: Path) -> None:
+def test_what_another_machine_is_writing_is_left_alone_for_an_hour(built: Built, tmp_path: Path) -> None:
     place = directory(tmp_path / "published")
-    place.write("binaries/.asset.part", b"")
+    place.write("binaries/.making-elsewhere-1-new", b"")
+    place.write("binaries/.making-elsewhere-1-old", b"")
+    os.utime(tmp_path / "published/binaries/.making-elsewhere-1-old", (0, 0))
     built.publish(place.open())
-    assert place.keys() == sorted(["binaries/.asset.part", *built.keys])
+    assert place.keys() == sorted(["binaries/.making-elsewhere-1-new", *built.keys])
 
 
 def test_published_files_have_the_mode_of_the_umask(built: Built, tmp_path: Path) -> None:

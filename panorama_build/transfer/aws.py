@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from panorama_build.address import Address, parse_s3_url, silence
 from panorama_build.errors import PanoramaError
+from panorama_build.files import digest_of, read
 from panorama_build.transfer.multipart import MIB, PART, TAKEN, Multipart, Parts, composite, in_base64, part_size
 from panorama_build.transfer.refusals import code_of, explain, explained
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 SINGLE_PUT = 256 * MIB
 ANNOUNCED = "sha256"  # the member of an object's metadata that holds the digest of all its bytes, in hex
 
+_AGAIN = "build it again"
 _ABSENT = frozenset({"404", "NoSuchKey", "NotFound"})
 # Someone else's conditional request, or end of the upload, came between: the key may still be free.
 _CROSSED = frozenset({"ConditionalRequestConflict", "409", "NoSuchUpload"})
@@ -192,10 +194,7 @@ class Bucket:
         return False
 
     def _read_sha256(self, key: str) -> str:
-        digest = hashlib.sha256()
-        for piece in self.get(key):
-            digest.update(piece)
-        return digest.hexdigest()
+        return digest_of(self.get(key))
 
     def _verify_taken(self, key: str, sha256: str, size: int, path: Path, part: int) -> None:
         if not self.holds(key, sha256, size, path, part=part):
@@ -235,32 +234,21 @@ class Bucket:
             yield
 
 
-def _pieces(path: Path, size: int) -> Iterator[bytes]:
-    try:
-        with path.open("rb") as file:
-            while piece := file.read(size):
-                yield piece
-    except OSError as error:
-        raise PanoramaError(f"cannot be read: {error.strerror}", where=str(path), hint="build it again") from error
-
-
 def _damaged(path: Path, found: str, sha256: str) -> PanoramaError:
     message = f"{found}, not the {sha256} that its name or its plan promises"
     return PanoramaError(message, where=str(path), hint="it is damaged or was changed: delete it and build again")
 
 
 def _verify(path: Path, sha256: str) -> None:
-    digest = hashlib.sha256()
-    for piece in _pieces(path, MIB):
-        digest.update(piece)
-    if digest.hexdigest() != sha256:
-        raise _damaged(path, f"sha256 is {digest.hexdigest()}", sha256)
+    found = digest_of(read(path, hint=_AGAIN))
+    if found != sha256:
+        raise _damaged(path, f"sha256 is {found}", sha256)
 
 
 def _part_digests(path: Path, sha256: str, part: int) -> tuple[bytes, ...]:
     """The SHA-256 of each part of a file whose own must be ``sha256``."""
     whole, digests = hashlib.sha256(), []
-    for piece in _pieces(path, part):
+    for piece in read(path, part, _AGAIN):
         whole.update(piece)
         digests.append(hashlib.sha256(piece).digest())
     if whole.hexdigest() != sha256:

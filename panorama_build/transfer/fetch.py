@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from panorama_build.address import Address, parse_s3_url, public_url
 from panorama_build.errors import PanoramaError
+from panorama_build.files import read
 from panorama_build.transfer.aws import Bucket
 from panorama_build.transfer.multipart import MIB
 
@@ -40,16 +41,6 @@ def download(source: Address, to: Path, *, timeout: float = TIMEOUT) -> Fetched:
     as is the comparison with a pinned digest the caller's to make.
     """
     return save(_pieces(source, timeout), to)
-
-
-def read(path: Path) -> Iterator[bytes]:
-    """The bytes of a file, in pieces of 1 MiB; raises PanoramaError when it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            while piece := file.read(MIB):
-                yield piece
-    except OSError as error:
-        raise PanoramaError(f"cannot be read: {error.strerror}", where=str(path), hint="correct the path") from error
 
 
 def save(pieces: Iterator[bytes], to: Path) -> Fetched:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import time
-import uuid
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlencode, urlsplit
 
 from panorama_build.address import Address, parse_s3_url, public_url
 from panorama_build.errors import PanoramaError
+from panorama_build.files import digest_of, read, scratch
 from panorama_build.transfer.aws import Bucket
-from panorama_build.transfer.fetch import read, save
-
-STALE_SECONDS = 3600
+from panorama_build.transfer.fetch import save
 
 
 class Remote(Protocol):
@@ -82,7 +78,7 @@ class DirectoryRemote:
                     return False
             except FileNotFoundError:
                 return False
-        return _sha256(read(target)) == sha256
+        return digest_of(read(target)) == sha256
 
     def put(self, key: str, path: Path, sha256: str, size: int) -> bool:
         """Copy the file beside its target, check the bytes of the copy, and rename it; False when it was there."""
@@ -91,8 +87,7 @@ class DirectoryRemote:
             if target.exists():
                 self._verify_taken(key, sha256, size, path)
                 return False
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with _temporary(target) as temporary:
+            with scratch(target.parent) as temporary:
                 _copy(path, temporary, sha256)
                 temporary.replace(target)
             _sync(target.parent)
@@ -143,26 +138,6 @@ class S3Remote:
         return f"{self.prefix}/{key}" if self.prefix else key
 
 
-@contextmanager
-def _temporary(target: Path) -> Iterator[Path]:
-    """A new name beside ``target`` that is gone afterwards, together with those that killed runs left there."""
-    _sweep(target.parent.glob(".*.part"))
-    temporary = target.parent / f".{target.name}.{uuid.uuid4().hex}.part"
-    try:
-        yield temporary
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _sweep(temporaries: Iterable[Path]) -> None:
-    # A file that is being written has a young mtime, on whichever machine that happens.
-    oldest = time.time() - STALE_SECONDS
-    for path in temporaries:
-        with suppress(OSError):
-            if path.stat().st_mtime < oldest:
-                path.unlink()
-
-
 def _copy(path: Path, temporary: Path, sha256: str) -> None:
     copied = save(read(path), temporary)
     if copied.sha256 != sha256:
@@ -177,13 +152,6 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _sha256(pieces: Iterator[bytes]) -> str:
-    digest = hashlib.sha256()
-    for piece in pieces:
-        digest.update(piece)
-    return digest.hexdigest()
 
 
 @contextmanager
