@@ -37,10 +37,10 @@ class PanoramaError(Exception):
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
         hint = f" ({self.hint})" if self.hint else ""
-        return _legible(f"{place}{self.message}{hint}")
+        return legible(f"{place}{self.message}{hint}")
 
 
-def _legible(line: str) -> str:
+def legible(line: str) -> str:
     """A line with what would break it, or would paint the terminal, in escapes."""
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in line)
 

@@ -7,6 +7,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+PIN = "base digest"
+"""The name of the input that holds the digests by which base images are pinned."""
+
 
 @dataclass(frozen=True)
 class Fingerprint:
@@ -27,9 +30,10 @@ class Fingerprint:
 def reasons(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
     """What differs between two tasks' inputs, a line each, e.g. "src/app.py changed"."""
     verbs = {(False, True): "added", (True, False): "removed", (True, True): "changed"}
+    pinned = {(False, True): "pinned", (True, False): "no longer pinned", (True, True): "pinned anew"}
     names = sorted(old.keys() | new.keys())
     return [
-        f"{name.removeprefix('./')} {verbs[name in old, name in new]}"
+        f"{name.removeprefix('./')} {(pinned if name == PIN else verbs)[name in old, name in new]}"
         for name in names
         if old.get(name) != new.get(name)
     ]

@@ -1,16 +1,19 @@
 """What was built: assets named by their sha256, and records that say which fingerprint gave which asset.
 
 assets/<sha256>.tar.gz      an asset's bytes, read-only
-records/<fingerprint>.json  inputs and artifact, for good: a branch switched away and back is no work
+records/<fingerprint>.json  inputs, artifact, when it was made, and the artifact that the same inputs gave before it, if
+                            its bytes were others; its time is that of its last use
 artifacts/<task>.json       what the task's asset is now; later tasks depend on this file, so the same bytes
                             made again change nothing behind it
-latest/<task>.json          the inputs that the task's artifact was last made of, to tell what has changed
+latest/<task>.json          the inputs that the task's artifact was last made of, or the digests of the documents that
+                            it wrote, to tell what has changed
 """
 
 from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -47,15 +50,26 @@ class Store:
         """The file that says what a task's asset is."""
         return self.root / "artifacts" / f"{_file_name(task)}.json"
 
-    def artifact(self, task: str) -> Artifact | None:
-        """What a task's asset is, None where it was never made."""
-        return _artifact(_read(self.artifact_file(task)))
+    def artifact(self, task: str, foreseen: Mapping[Path, bytes] | None = None) -> Artifact | None:
+        """What a task's asset is, or would be by what files would hold; None where it was never made."""
+        path = self.artifact_file(task)
+        content = (foreseen or {}).get(path)
+        return _artifact(_read(path) if content is None else json.loads(content))
 
     def find(self, fingerprint: Fingerprint) -> Artifact | None:
         """What was made of these inputs, if its bytes are here and right."""
-        record = _read(self._record(fingerprint.digest)) or {}
-        artifact = _artifact(record.get("artifact"))
-        return artifact if artifact and self.holds(artifact.sha256, artifact.size) else None
+        artifact = self.recorded(fingerprint)
+        return artifact if artifact and not self.fault(artifact) else None
+
+    def recorded(self, fingerprint: Fingerprint) -> Artifact | None:
+        """What was made of these inputs, wherever its bytes may be now."""
+        return _artifact((_read(self._record(fingerprint.digest)) or {}).get("artifact"))
+
+    def fault(self, artifact: Artifact) -> str:
+        """What is wrong with the bytes of an artifact; empty where they are here and right."""
+        if self.holds(artifact.sha256, artifact.size):
+            return ""
+        return "asset damaged" if self.asset(artifact.sha256).exists() else "asset missing"
 
     def holds(self, sha256: str, size: int | None = None) -> bool:
         """Whether the asset is here, every byte of it."""
@@ -78,14 +92,22 @@ class Store:
 
     def record(self, task: str, fingerprint: Fingerprint, artifact: Artifact) -> None:
         """Remember that ``task`` made ``artifact`` of these inputs, and that it is the task's asset now."""
-        inputs = dict(sorted(fingerprint.inputs.items()))
-        record = {"task": task, "inputs": inputs, "artifact": asdict(artifact)}
-        _write(self._record(fingerprint.digest), record)
-        _write(self._latest(task), inputs)
-        _write(self.artifact_file(task), asdict(artifact))
+        path, former = self._record(fingerprint.digest), self.recorded(fingerprint)
+        if former == artifact:
+            with _told(path):
+                os.utime(path)
+        else:
+            record = {"task": task, "inputs": dict(sorted(fingerprint.inputs.items())), "artifact": asdict(artifact)}
+            _write(path, {**record, "made": _now(), **({"former": asdict(former)} if former else {})})
+        self.remember(task, fingerprint.inputs)
+        _write(self.artifact_file(task), artifact_bytes(artifact))
+
+    def remember(self, task: str, inputs: Mapping[str, str]) -> None:
+        """Keep what a task was last done with, for ``latest_inputs``."""
+        _write(self._latest(task), dict(sorted(inputs.items())))
 
     def latest_inputs(self, task: str) -> Mapping[str, str] | None:
-        """The inputs that the task's asset was last made of."""
+        """The inputs that the task's asset was last made of, or what the task last wrote; None where it never was."""
         return _read(self._latest(task))
 
     def _record(self, digest: str) -> Path:
@@ -93,6 +115,15 @@ class Store:
 
     def _latest(self, task: str) -> Path:
         return self.root / "latest" / f"{_file_name(task)}.json"
+
+
+def artifact_bytes(artifact: Artifact) -> bytes:
+    """What the file holds that says what a task's asset is."""
+    return _json(asdict(artifact))
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 def _file_name(task: str) -> str:
@@ -115,8 +146,19 @@ def _read(path: Path) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _write(path: Path, value: Mapping[str, Any]) -> None:
+def _json(value: Mapping[str, Any]) -> bytes:
+    return json.dumps(value, indent=1).encode("ascii")
+
+
+def _write(path: Path, value: Mapping[str, Any] | bytes) -> None:
+    with _told(path):
+        write_whole(path, value if isinstance(value, bytes) else _json(value))
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Raise what goes wrong with writing a file as a PanoramaError."""
     try:
-        write_whole(path, json.dumps(value, indent=1).encode("ascii"))
+        yield
     except OSError as error:
         raise PanoramaError(f"can't be written: {error.strerror}", where=str(path)) from None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +12,11 @@ from typing import BinaryIO
 from panorama_build.containers import archive, context
 from panorama_build.containers.dockerignore import Ignore
 from panorama_build.errors import PanoramaError
-from panorama_build.fingerprint import Fingerprint
+from panorama_build.fingerprint import PIN, Fingerprint
 from panorama_build.model import Build
+
+_BASE = re.compile(rb"(?im)^(\s*FROM\s+(?:--\S+\s+)*[^\s@]+)(?:@(sha256:[0-9a-f]{64}))?")
+_PINNED = re.compile(r"([^\s@]+)@(sha256:[0-9a-f]{64})")
 
 
 @dataclass(frozen=True)
@@ -37,11 +42,15 @@ class Container:
     def fingerprint_of(self, digests: Mapping[str, str]) -> Fingerprint:
         """All that the asset depends on, for a context with these digests."""
         build = self.build
-        inputs = {_input(path, build): digest for path, digest in digests.items()}
+        # No other input's name begins with ./
+        inputs = {f"./{path}": digest for path, digest in digests.items() if path != context.DOCKERFILE}
+        inputs["the image" if build.image else "the Dockerfile"] = self._unpinned()
         inputs["platform"] = self.platform
         inputs["recipe"] = archive.RECIPE
-        inputs |= {f"build argument {name}": value for name, value in build.arguments.items()}
+        inputs |= {f"build argument {name}": _split(value)[0] for name, value in build.arguments.items()}
         inputs |= {name: value for name in ("target", "network") if (value := getattr(build, name))}
+        pins = self._pins()
+        inputs |= {PIN: " ".join(pins)} if any(pins) else {}
         return Fingerprint(inputs)
 
     def files(self) -> Iterator[Path]:
@@ -54,16 +63,24 @@ class Container:
         """Write the context to ``out``; give the digests of what was sent."""
         return context.write(self.root, self.entries, out, self._extra)
 
+    def _unpinned(self) -> str:
+        """The digest of the Dockerfile but for its base images' digests, which are an input of their own."""
+        return hashlib.sha256(_BASE.sub(rb"\1", self.dockerfile)).hexdigest()
+
+    def _pins(self) -> list[str]:
+        """The digests that pin base images, in the Dockerfile and in build arguments; empty where there is none."""
+        bases = [(match[2] or b"").decode("ascii") for match in _BASE.finditer(self.dockerfile)]
+        return [*bases, *(_split(value)[1] for _, value in sorted(self.build.arguments.items()))]
+
     @property
     def _extra(self) -> dict[str, bytes]:
         return {context.DOCKERFILE: self.dockerfile}
 
 
-def _input(path: str, build: Build) -> str:
-    """The name of a file among the inputs: it begins with ./, and no other input does."""
-    if path != context.DOCKERFILE:
-        return f"./{path}"
-    return f"image {build.image}" if build.image else "the Dockerfile"
+def _split(value: str) -> tuple[str, str]:
+    """A build argument's value, without its digest where it is a pinned image; and that digest."""
+    match = _PINNED.fullmatch(value)
+    return (match[1], match[2]) if match else (value, "")
 
 
 def look(project: Path, name: str, build: Build, platform: str, exclude: list[Path]) -> Container:

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from panorama_build.containers import engine
 from panorama_build.containers.container import Container, look
-from panorama_build.fingerprint import Fingerprint, reasons
+from panorama_build.fingerprint import Fingerprint
 from panorama_build.model import Asset, Build, Package
 from panorama_build.project import Project
+from panorama_build.steps.decision import Decision, left, why_made
 from panorama_build.steps.outcome import Outcome, Say, asset_line
 from panorama_build.store import Artifact
+
+
+@dataclass(frozen=True)
+class ContainerDecision(Decision):
+    """What becomes of a container's asset: ``artifact`` is the one of the same inputs, None where it is to be built."""
+
+    container: Container
+    fingerprint: Fingerprint
+    artifact: Artifact | None
 
 
 def container_of(project: Project, package: Package, build: Build) -> Container:
@@ -17,30 +29,32 @@ def container_of(project: Project, package: Package, build: Build) -> Container:
     return look(project.root, name, build, project.application.platform, project.own_output())
 
 
-def build_container(project: Project, task: str, package: Package, asset: Asset, forced: bool, say: Say) -> Outcome:
-    """Make a container asset, unless one of the same inputs is in the store."""
+def decide_container(project: Project, task: str, package: Package, asset: Asset, forced: bool) -> ContainerDecision:
+    """Whether a container has to be built; reads only. Raises PanoramaError where its context is not right."""
     assert isinstance(asset.source, Build)
     container = container_of(project, package, asset.source)
     fingerprint = container.fingerprint(project.digests.of)
     artifact = None if forced else project.store.find(fingerprint)
-    if artifact:
-        project.store.record(task, fingerprint, artifact)
-        return Outcome("reused", asset_line(artifact))
-    cause = _cause(project, task, fingerprint, forced)
-    with project.store.making() as temporary:
-        written, sent = engine.build(container, temporary, project.log(task), say)
-        artifact = Artifact(written.sha256, written.size, written.tar_sha256)
-        project.store.keep(temporary, artifact)
-    project.store.record(task, container.fingerprint_of(sent), artifact)
-    return Outcome("built", f"{asset_line(artifact)}; {cause}")
+    why = why_made(project.store, task, fingerprint, forced)
+    return ContainerDecision(
+        "reused" if artifact else "built",
+        why,
+        container,
+        fingerprint,
+        artifact,
+        leaves=left(project.store, task, artifact),
+    )
 
 
-def _cause(project: Project, task: str, fingerprint: Fingerprint, forced: bool) -> str:
-    """Why an asset is made, in a few words."""
-    before = project.store.latest_inputs(task)
-    if before is None:
-        return "forced" if forced else "first build"
-    why = reasons(before, fingerprint.inputs)
-    if not why:
-        return "forced" if forced else "the asset was missing or damaged"
-    return why[0] if len(why) == 1 else f"{why[0]} and {len(why) - 1} more"
+def build_container(project: Project, task: str, package: Package, asset: Asset, forced: bool, say: Say) -> Outcome:
+    """Make a container asset, unless one of the same inputs is in the store."""
+    decision = decide_container(project, task, package, asset, forced)
+    artifact, fingerprint = decision.artifact, decision.fingerprint
+    if artifact is None:
+        with project.store.making() as temporary:
+            written, sent = engine.build(decision.container, temporary, project.log(task), say)
+            artifact = Artifact(written.sha256, written.size, written.tar_sha256)
+            project.store.keep(temporary, artifact)
+        fingerprint = decision.container.fingerprint_of(sent)
+    project.store.record(task, fingerprint, artifact)
+    return Outcome(decision.verb, asset_line(artifact) + decision.because)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from panorama_build import documents
 from panorama_build.documents import canonical
 from panorama_build.errors import PanoramaError
-from panorama_build.files import write_whole
 from panorama_build.project import Project
+from panorama_build.steps.decision import Decision
+from panorama_build.steps.generated import outdated, write
 from panorama_build.steps.outcome import Outcome
+
+TASK = "graph"
 
 
 def graph_files(project: Project) -> dict[Path, bytes]:
@@ -25,16 +29,34 @@ def graph_files(project: Project) -> dict[Path, bytes]:
     return {inside(project.build, project.build / file): canonical(document) for file, document in files.items()}
 
 
+@dataclass(frozen=True)
+class GraphDecision(Decision):
+    """What becomes of the graphs: ``files`` with the bytes they should hold, ``stale`` what is no longer declared."""
+
+    files: Mapping[Path, bytes]
+    stale: tuple[Path, ...]
+
+
+def decide_graphs(project: Project) -> GraphDecision:
+    """Whether graphs and overrides are to be written; reads only."""
+    files = graph_files(project)
+    stale = tuple(_undeclared(project, files))
+    why = (*outdated(project, TASK, files).values(), *(_removed(project, path) for path in stale))
+    return GraphDecision("written" if why else "unchanged", why, files, stale, leaves=files)
+
+
 def write_graphs(project: Project) -> Outcome:
     """Write the graphs and overrides, and clear away what the application no longer has."""
-    files = graph_files(project)
-    changed = [path for path, content in files.items() if write_whole(path, content)]
+    decision = decide_graphs(project)
+    write(project, TASK, decision.files)
     for folder in (project.assets, project.build / "packages"):
         folder.mkdir(parents=True, exist_ok=True)
-    removed = _remove_undeclared(project, files)
+    for path in decision.stale:
+        _remove(path)
     nodes = sum(len(graph.nodes) for graph in project.application.graphs)
-    detail = f"{nodes} nodes in {len(files)} files" if len(files) > 1 else f"{nodes} nodes"
-    return Outcome("written" if changed or removed else "unchanged", "; ".join([detail, *removed]))
+    count = len(decision.files)
+    detail = f"{nodes} nodes in {count} files" if count > 1 else f"{nodes} nodes"
+    return Outcome(decision.verb, detail + decision.because)
 
 
 def inside(folder: Path, path: Path) -> Path:
@@ -47,16 +69,23 @@ def inside(folder: Path, path: Path) -> Path:
     raise PanoramaError(f"{path} lies outside of {folder}", hint="a path in panorama.yaml has to stay below it")
 
 
-def _remove_undeclared(project: Project, files: Collection[Path]) -> list[str]:
+def _undeclared(project: Project, files: Collection[Path]) -> Iterator[Path]:
     """panorama-cli takes any folder of packages/ and graphs/, so what is no longer declared has to go."""
-    stale = [path for path in (project.build / "graphs").rglob("*") if path.is_file() and path not in files]
-    for path in stale:
-        path.unlink()
-        with suppress(OSError):
-            path.parent.rmdir()
     declared = {project.package_folder(package) for package in project.application.packages}
     declared |= {(project.build / file).parent for file in project.application.documents}
-    folders = [folder for folder in (project.build / "packages").iterdir() if folder not in declared]
-    for folder in folders:
-        shutil.rmtree(folder)
-    return [f"removed {path.relative_to(project.build)}, no longer declared" for path in (*folders, *stale)]
+    if (project.build / "packages").is_dir():
+        yield from (folder for folder in (project.build / "packages").iterdir() if folder not in declared)
+    yield from (path for path in (project.build / "graphs").rglob("*") if path.is_file() and path not in files)
+
+
+def _removed(project: Project, path: Path) -> str:
+    return f"removed {path.relative_to(project.build)}, no longer declared"
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+        return
+    path.unlink()
+    with suppress(OSError):
+        path.parent.rmdir()

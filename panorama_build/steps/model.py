@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -11,18 +11,46 @@ from panorama_build.errors import PanoramaError
 from panorama_build.fingerprint import Fingerprint
 from panorama_build.model import Asset, Package, Source
 from panorama_build.project import Project
+from panorama_build.steps.decision import Decision, left, why_made
 from panorama_build.steps.outcome import Outcome, asset_line
 from panorama_build.store import Artifact
 from panorama_build.transfer import fetch
+
+
+@dataclass(frozen=True)
+class ModelDecision(Decision):
+    """What becomes of a model's asset: ``artifact`` is the one in the store, None where it is to be fetched."""
+
+    fingerprint: Fingerprint
+    artifact: Artifact | None
+
+
+def decide_model(project: Project, task: str, package: Package, asset: Asset, forced: bool) -> ModelDecision:
+    """Whether a model has to be fetched; reads only.
+
+    Raises PanoramaError where it can't be read or is not the pin's.
+    """
+    assert isinstance(asset.source, Source)
+    fingerprint, local = _look(project, asset.source)
+    artifact = None if forced else project.store.find(fingerprint) or _pinned(project, asset.source)
+    for known in (local, artifact):
+        if known:
+            _check_pin(project, package, asset, known)
+    return ModelDecision(
+        "reused" if artifact else "fetched",
+        why_made(project.store, task, fingerprint, forced),
+        fingerprint,
+        artifact,
+        leaves=left(project.store, task, artifact or local),
+    )
 
 
 def fetch_model(project: Project, task: str, package: Package, asset: Asset, forced: bool) -> Outcome:
     """Bring a model's archive into the store, unless it is there."""
     assert isinstance(asset.source, Source)
     source = asset.source
-    fingerprint = _model_fingerprint(project, source)
-    artifact = None if forced else project.store.find(fingerprint) or _pinned(project, source)
-    verb = "reused" if artifact else "fetched"
+    decision = decide_model(project, task, package, asset, forced)
+    artifact = decision.artifact
     if artifact is None:
         with project.store.making() as temporary:
             fetched = fetch.download(resolve(project, source), temporary)
@@ -30,10 +58,9 @@ def fetch_model(project: Project, task: str, package: Package, asset: Asset, for
             _check_archive(temporary, source)
             _check_pin(project, package, asset, artifact)
             project.store.keep(temporary, artifact)
-    _check_pin(project, package, asset, artifact)
-    project.store.record(task, fingerprint, artifact)
+    project.store.record(task, decision.fingerprint, artifact)
     unpinned = "" if source.sha256 else f"; not pinned, `sha256: {artifact.sha256}` would"
-    return Outcome(verb, asset_line(artifact) + unpinned)
+    return Outcome(decision.verb, asset_line(artifact) + unpinned + decision.because)
 
 
 def resolve(project: Project, source: Source) -> Address:
@@ -50,16 +77,21 @@ def local_path(project: Project, source: Source) -> Path | None:
     return None if "://" in url else project.root / url
 
 
-def _model_fingerprint(project: Project, source: Source) -> Fingerprint:
-    """A local file's content; of anything farther its address, and its pin, as asking costs what fetching does."""
+def _look(project: Project, source: Source) -> tuple[Fingerprint, Artifact | None]:
+    """A local file's content, and what it is as an asset; of anything farther its address and its pin.
+
+    Asking whether a file elsewhere changed costs what fetching it does.
+    """
     address, path = source.address, local_path(project, source)
     if path is None:
-        return Fingerprint({"source": address.url, "endpoint": address.endpoint or "", "sha256": source.sha256 or ""})
+        pin = source.sha256 or ""
+        return Fingerprint({"source": address.url, "endpoint": address.endpoint or "", "sha256": pin}), None
     try:
-        return Fingerprint({address.url: project.digests.of(path)})
+        local = Artifact(project.digests.of(path), path.stat().st_size)
     except OSError as error:
         hint = "correct `source:` in panorama.yaml"
         raise PanoramaError(f"the model can't be read: {error.strerror}", where=str(path), hint=hint) from None
+    return Fingerprint({address.url: local.sha256}), local
 
 
 def _pinned(project: Project, source: Source) -> Artifact | None:

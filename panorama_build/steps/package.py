@@ -3,34 +3,65 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from panorama_build import documents
 from panorama_build.documents import Uris, canonical
 from panorama_build.errors import PanoramaError
-from panorama_build.files import link, write_whole
+from panorama_build.files import link
 from panorama_build.model import Asset, Json, Package
 from panorama_build.project import Project
+from panorama_build.steps.decision import NOTHING, Decision
+from panorama_build.steps.generated import outdated, write
 from panorama_build.steps.graph import inside
 from panorama_build.steps.outcome import Outcome
 from panorama_build.store import Artifact
 
 
+@dataclass(frozen=True)
+class PackageDecision(Decision):
+    """What becomes of a package: ``files`` with the bytes they should hold, and the ``artifacts`` laid beside them."""
+
+    files: Mapping[Path, bytes]
+    artifacts: tuple[Artifact, ...]
+
+    @property
+    def patch(self) -> str:
+        """The patch version: the sha256 of package.json, the last of the files."""
+        return hashlib.sha256(list(self.files.values())[-1]).hexdigest()
+
+
+def decide_package(project: Project, package: Package, foreseen: Mapping[Path, bytes] = NOTHING) -> PackageDecision:
+    """Whether a package's documents are to be written; reads only.
+
+    ``foreseen`` are files as earlier tasks would leave them. Raises PanoramaError where an asset was not made yet.
+    """
+    artifacts = _artifacts(project, package, foreseen)
+    files = dict(package_files(project, package, artifacts))
+    changed = outdated(project, _task(package), files)
+    named = {path for path in files if path.parent == project.assets}  # by their content, so no news of their own
+    why = [reason for path, reason in changed.items() if path not in named or reason.endswith("missing")]
+    links = [_beside(project, artifact) for artifact in artifacts.values()]
+    missing = [f"assets/{path.name} missing" for path in links if not path.exists()]
+    verb = "written" if changed else "unchanged"
+    return PackageDecision(verb, (*why, *missing), files, tuple(artifacts.values()), leaves=files)
+
+
 def write_package(project: Project, package: Package) -> Outcome:
     """Write package.json and descriptors, and lay the assets beside them."""
-    files = dict(package_files(project, package))
-    changed = [path for path, content in files.items() if write_whole(path, content)]
-    for asset in package.assets:
-        if asset.source or asset.same_as:
-            sha256 = _artifact(project, package, asset).sha256
-            link(project.store.asset(sha256), project.assets / f"{sha256}.tar.gz")
-    patch = hashlib.sha256(files[project.package_json(package)]).hexdigest()
-    version = f"{package.version or package.directory_version} patch {patch[:12]}"
-    return Outcome("written" if changed else "unchanged", version)
+    decision = decide_package(project, package)
+    write(project, _task(package), decision.files)
+    for artifact in decision.artifacts:
+        link(project.store.asset(artifact.sha256), _beside(project, artifact))
+    version = f"{package.version or package.directory_version} patch {decision.patch[:12]}"
+    return Outcome(decision.verb, version + decision.because)
 
 
-def package_files(project: Project, package: Package) -> Iterator[tuple[Path, bytes]]:
+def package_files(
+    project: Project, package: Package, artifacts: Mapping[str, Artifact]
+) -> Iterator[tuple[Path, bytes]]:
     """Every generated file of a package with its bytes; package.json comes last."""
     folder, uris = project.package_folder(package), {}
     for asset in package.assets:
@@ -38,8 +69,8 @@ def package_files(project: Project, package: Package) -> Iterator[tuple[Path, by
         if content is not None and asset.descriptor:
             yield folder / asset.descriptor.file, content
             yield project.assets / _descriptor_uri(content), content
-        if asset.source or asset.same_as:
-            sha256 = _artifact(project, package, asset).sha256
+        if asset.name in artifacts:
+            sha256 = artifacts[asset.name].sha256
             uris[asset.name] = Uris(f"{sha256}.tar.gz", _descriptor_uri(content) if content is not None else None)
     for descriptor in package.descriptors:
         yield folder / descriptor.file, canonical(documents.descriptor_document(descriptor))
@@ -64,18 +95,32 @@ def declared(package: Package) -> Json:
 
 def package_outputs(project: Project, package: Package) -> list[Path]:
     """Every file that ``write_package`` left."""
-    assets = [asset for asset in package.assets if asset.source or asset.same_as]
-    links = [project.assets / f"{_artifact(project, package, asset).sha256}.tar.gz" for asset in assets]
-    return [*(path for path, _ in package_files(project, package)), *links]
+    artifacts = _artifacts(project, package)
+    links = [_beside(project, artifact) for artifact in artifacts.values()]
+    return [*(path for path, _ in package_files(project, package, artifacts)), *links]
 
 
 def _descriptor_uri(content: bytes) -> str:
     return f"{hashlib.sha256(content).hexdigest()}.json"
 
 
-def _artifact(project: Project, package: Package, asset: Asset) -> Artifact:
-    task = project.task_of(package, asset)
-    artifact = project.store.artifact(task)
+def _task(package: Package) -> str:
+    return f"package:{package.key}"
+
+
+def _artifacts(project: Project, package: Package, foreseen: Mapping[Path, bytes] = NOTHING) -> dict[str, Artifact]:
+    """The artifacts of a package's assets that are made, by the assets' names."""
+    made = [asset for asset in package.assets if asset.source or asset.same_as]
+    return {asset.name: _artifact(project, project.task_of(package, asset), asset, foreseen) for asset in made}
+
+
+def _artifact(project: Project, task: str, asset: Asset, foreseen: Mapping[Path, bytes]) -> Artifact:
+    artifact = project.store.artifact(task, foreseen)
     if artifact is None:
         raise PanoramaError(f"asset {asset.name} was not made yet", hint=f"doit run {task}")
     return artifact
+
+
+def _beside(project: Project, artifact: Artifact) -> Path:
+    """Where the application root has an asset."""
+    return project.assets / f"{artifact.sha256}.tar.gz"

@@ -121,12 +121,20 @@ def current(receipt: Path, package_json: Path, remote: Remote) -> bool:
     True when it is of this remote and of these very bytes of package.json, whose name for each asset is the asset's
     digest; a directory remote must also still have all files in their sizes.
     """
+    known = read_receipt(receipt)
     try:
-        known = Receipt.from_json(receipt.read_bytes())
         patch = hashlib.sha256(package_json.read_bytes()).hexdigest()
-    except (OSError, *_MISSHAPEN):
+    except OSError:
         return False
-    return (known.remote, known.patch) == (remote.url, patch) and remote.still_holds(known.files)
+    return known is not None and (known.remote, known.patch) == (remote.url, patch) and remote.still_holds(known.files)
+
+
+def read_receipt(path: Path) -> Receipt | None:
+    """The receipt in a file; None where there is none, or none that can be read."""
+    try:
+        return Receipt.from_json(path.read_bytes())
+    except (OSError, *_MISSHAPEN):
+        return None
 
 
 @dataclass(frozen=True)
