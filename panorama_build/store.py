@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +25,9 @@ from panorama_build.digests import Digests
 from panorama_build.errors import PanoramaError
 from panorama_build.files import scratch, write_whole
 from panorama_build.fingerprint import Fingerprint
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_MOST_BYTES = 1 << 63
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ class Store:
         """What a task's asset is, or would be by what files would hold; None where it was never made."""
         path = self.artifact_file(task)
         content = (foreseen or {}).get(path)
-        return _artifact(_read(path) if content is None else json.loads(content))
+        return _artifact(_object(_content(path) if content is None else content))
 
     def find(self, fingerprint: Fingerprint) -> Artifact | None:
         """What was made of these inputs, if its bytes are here and right."""
@@ -63,7 +67,7 @@ class Store:
 
     def recorded(self, fingerprint: Fingerprint) -> Artifact | None:
         """What was made of these inputs, wherever its bytes may be now."""
-        return _artifact((_read(self._record(fingerprint.digest)) or {}).get("artifact"))
+        return artifact_in(_content(self.record_file(fingerprint)), fingerprint)
 
     def fault(self, artifact: Artifact) -> str:
         """What is wrong with the bytes of an artifact; empty where they are here and right."""
@@ -92,7 +96,7 @@ class Store:
 
     def record(self, task: str, fingerprint: Fingerprint, artifact: Artifact) -> None:
         """Remember that ``task`` made ``artifact`` of these inputs, and that it is the task's asset now."""
-        path, former = self._record(fingerprint.digest), self.recorded(fingerprint)
+        path, former = self.record_file(fingerprint), self.recorded(fingerprint)
         if former == artifact:
             with _told(path):
                 os.utime(path)
@@ -110,8 +114,9 @@ class Store:
         """The inputs that the task's asset was last made of, or what the task last wrote; None where it never was."""
         return _read(self._latest(task))
 
-    def _record(self, digest: str) -> Path:
-        return self.root / "records" / f"{digest}.json"
+    def record_file(self, fingerprint: Fingerprint) -> Path:
+        """The file that says what was made of these inputs."""
+        return self.root / "records" / f"{fingerprint.digest}.json"
 
     def _latest(self, task: str) -> Path:
         return self.root / "latest" / f"{_file_name(task)}.json"
@@ -130,18 +135,43 @@ def _file_name(task: str) -> str:
     return task.replace(":", "-")
 
 
+def artifact_in(content: bytes, fingerprint: Fingerprint) -> Artifact | None:
+    """What a record says was made of these inputs; None for one that is torn, misshapen or of other inputs."""
+    record = _object(content)
+    return _artifact(record.get("artifact")) if record and record.get("inputs") == fingerprint.inputs else None
+
+
 def _artifact(value: Any) -> Artifact | None:
-    try:
-        return Artifact(str(value["sha256"]), int(value["size"]), value.get("tar_sha256"))
-    except (KeyError, TypeError, ValueError, AttributeError):
+    """An artifact as a record has it. Its digest becomes part of paths, so nothing else passes for one."""
+    if not isinstance(value, dict):
         return None
+    sha256, size, tar_sha256 = (value.get(name) for name in ("sha256", "size", "tar_sha256"))
+    if not _is_digest(sha256) or not (tar_sha256 is None or _is_digest(tar_sha256)):
+        return None
+    return Artifact(str(sha256), size, tar_sha256) if type(size) is int and 0 <= size < _MOST_BYTES else None
+
+
+def _is_digest(value: Any) -> bool:
+    return isinstance(value, str) and _SHA256.fullmatch(value) is not None
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """A JSON object from a file of ours; a torn or foreign one counts as absent, as it can be made again."""
+    return _object(_content(path))
+
+
+def _content(path: Path) -> bytes:
+    """A file of ours; one that can't be read counts as empty, as it can be made again."""
     try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def _object(content: bytes) -> dict[str, Any] | None:
+    """A JSON object; a torn or foreign document counts as absent."""
+    try:
+        value = json.loads(content)
+    except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent
 TOOLS = ROOT / "tools"
 CACHE = ROOT / ".engine"
+# The keys of one who may read and list in the S3 server, and no more.
+READER = {"AWS_ACCESS_KEY_ID": "AKIAREADER", "AWS_SECRET_ACCESS_KEY": "a secret of the reader"}
 
 
 class UnavailableError(Exception):
@@ -158,10 +160,12 @@ def _remove_sockets(ports: list[int]) -> None:
 
 
 def _keys(directory: Path) -> dict[str, str]:
-    """Let one identity in; its environment, which shields a test from the settings of whoever runs it."""
+    """Let two identities in; the environment of the one that may do all, which shields a test from the settings of whoever runs it."""
     key = {"accessKey": "AKIATESTS", "secretKey": "a secret of the tests"}
     identity = {"name": "tests", "credentials": [key], "actions": ["Admin"]}
-    (directory / "s3.json").write_text(json.dumps({"identities": [identity]}))
+    other = {"accessKey": READER["AWS_ACCESS_KEY_ID"], "secretKey": READER["AWS_SECRET_ACCESS_KEY"]}
+    reader = {"name": "reader", "credentials": [other], "actions": ["Read", "List"]}
+    (directory / "s3.json").write_text(json.dumps({"identities": [identity, reader]}))
     return {
         "AWS_ACCESS_KEY_ID": key["accessKey"],
         "AWS_SECRET_ACCESS_KEY": key["secretKey"],

@@ -28,7 +28,7 @@ SINGLE_PUT = 256 * MIB
 ANNOUNCED = "sha256"  # the member of an object's metadata that holds the digest of all its bytes, in hex
 
 _AGAIN = "build it again"
-_ABSENT = frozenset({"404", "NoSuchKey", "NotFound"})
+ABSENT = frozenset({"404", "NoSuchKey", "NotFound"})
 # Someone else's conditional request, or end of the upload, came between: the key may still be free.
 _CROSSED = frozenset({"ConditionalRequestConflict", "409", "NoSuchUpload"})
 
@@ -45,8 +45,10 @@ class Head(NamedTuple):
     announced: str | None = None
 
 
-def s3_client(address: Address) -> S3Client:
+def s3_client(address: Address, patience: float | None = None) -> S3Client:
     """A low-level S3 client for ``address``; raises PanoramaError when it cannot be made.
+
+    ``patience`` is the longest silence that it bears, in seconds, and what is asked then is asked no third time.
 
     Buckets go into the path, not the host name, where an endpoint is given: a server of one's own rarely has a name
     for each bucket in DNS.
@@ -56,9 +58,9 @@ def s3_client(address: Address) -> S3Client:
 
     by_path = address.endpoint_used() and not parse_s3_url(address.url).bucket.startswith("arn:")
     config = Config(
-        connect_timeout=min(10.0, silence()),
-        read_timeout=silence(),
-        retries={"mode": "standard"},
+        connect_timeout=min(10.0, patience or silence()),
+        read_timeout=patience or silence(),
+        retries={"mode": "standard", "total_max_attempts": 2} if patience else {"mode": "standard"},
         max_pool_connections=32,
         s3={"addressing_style": "path"} if by_path else None,
     )
@@ -78,8 +80,11 @@ class Bucket:
     bucket of another account may want ``bucket-owner-full-control``, and most buckets today take none at all.
     """
 
-    def __init__(self, address: Address, *, acl: ObjectCannedACLType | None = None) -> None:
+    def __init__(
+        self, address: Address, *, acl: ObjectCannedACLType | None = None, patience: float | None = None
+    ) -> None:
         self.address = address
+        self._patience = patience
         self._acl: dict[str, Any] = {"ACL": acl} if acl else {}
         self._payer: dict[str, Any] = {"RequestPayer": "requester"} if address.requester_pays else {}
         self.name = parse_s3_url(address.url).bucket
@@ -92,7 +97,7 @@ class Bucket:
         """The client of this bucket, one for all threads."""
         with self._lock:
             if self._client is None:
-                self._client = s3_client(self.address)
+                self._client = s3_client(self.address, self._patience)
             return self._client
 
     def head(self, key: str) -> Head | None:
@@ -174,20 +179,25 @@ class Bucket:
                         raise
                 bound |= {"IfMatch": answer["ETag"], "Range": f"bytes={offset}-"}
 
+    def remove(self, key: str) -> None:
+        """Remove an object; where there is none, nothing happens."""
+        with self._call("DeleteObject", key):
+            self.client.delete_object(Bucket=self.name, Key=key, **self._payer)
+
     def _absent(self, error: Exception, key: str) -> bool:
         """Whether a refused HEAD means that there is no such key; raises the refusal in words when it does not.
 
         The answer to HEAD has no body: 404 may be a missing bucket, 403 may be six things. The same question as a GET
         has one.
         """
-        if code_of(error) in _ABSENT and self._exists:
+        if code_of(error) in ABSENT and self._exists:
             return True
         if not code_of(error).isdigit():
             return False
         try:
             self.client.get_object(Bucket=self.name, Key=key, Range="bytes=0-0", **self._payer)
         except Exception as worded:
-            if code_of(worded) not in _ABSENT:
+            if code_of(worded) not in ABSENT:
                 raise
             self._exists = True
             return True

@@ -83,6 +83,7 @@ _ALLOWANCES = {
     "UploadPart": "s3:PutObject",
     "CompleteMultipartUpload": "s3:PutObject",
     "PutObject": "s3:PutObject",
+    "DeleteObject": "s3:DeleteObject",
 }
 
 # Classes of botocore.exceptions by name, so that botocore need not be imported to read its errors.

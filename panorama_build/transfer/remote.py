@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlencode, urlsplit
@@ -12,8 +13,9 @@ from urllib.parse import unquote, urlencode, urlsplit
 from panorama_build.address import Address, parse_s3_url, public_url
 from panorama_build.errors import PanoramaError
 from panorama_build.files import digest_of, read, scratch
-from panorama_build.transfer.aws import Bucket
+from panorama_build.transfer.aws import ABSENT, Bucket
 from panorama_build.transfer.fetch import save
+from panorama_build.transfer.refusals import code_of
 
 
 class Remote(Protocol):
@@ -35,15 +37,28 @@ class Remote(Protocol):
     def still_holds(self, sizes: Mapping[str, int]) -> bool:
         """Whether keys that were there once are there still, as far as can be seen without a request."""
 
+    def size(self, key: str) -> int | None:
+        """How many bytes ``key`` has, None when it is not there."""
 
-def open_remote(address: Address, project_root: Path) -> Remote:
+    def get(self, key: str) -> Iterator[bytes] | None:
+        """The bytes of ``key`` in pieces of 1 MiB at most, as they are there: nothing vouches for them.
+
+        None when it is not there.
+        """
+
+    def remove(self, key: str) -> None:
+        """Take ``key`` away, whether it is there or not."""
+
+
+def open_remote(address: Address, project_root: Path, patience: float | None = None) -> Remote:
     """The remote at ``address``: ``s3://bucket/prefix``, ``file://``, or a path relative to ``project_root``.
 
+    ``patience`` is the longest silence of a server, in seconds, where it is not to be borne as long as elsewhere.
     Nothing is asked or created. Raises PanoramaError when ``address`` is none of these.
     """
     scheme = urlsplit(address.url).scheme if "://" in address.url else ""
     if scheme == "s3":
-        return S3Remote(address)
+        return S3Remote(address, patience)
     if scheme == "file":
         return DirectoryRemote(Path(unquote(urlsplit(address.url).path)))
     if scheme or not address.url:
@@ -100,6 +115,26 @@ class DirectoryRemote:
         except (OSError, ValueError):
             return False
 
+    def size(self, key: str) -> int | None:
+        """How many bytes the file has, None when there is none."""
+        target = self.root / key
+        with told(target):
+            try:
+                return target.stat().st_size
+            except FileNotFoundError:
+                return None
+
+    def get(self, key: str) -> Iterator[bytes] | None:
+        """The bytes of the file, None when there is none."""
+        target = self.root / key
+        return None if self.size(key) is None else read(target)
+
+    def remove(self, key: str) -> None:
+        """Remove the file."""
+        target = self.root / key
+        with told(target):
+            target.unlink(missing_ok=True)
+
     def _verify_taken(self, key: str, sha256: str, size: int, path: Path) -> None:
         if not self.holds(key, sha256, size, path):
             message = "other bytes lie under this name, and nothing is ever overwritten"
@@ -109,8 +144,8 @@ class DirectoryRemote:
 class S3Remote:
     """A prefix of an S3 bucket as remote."""
 
-    def __init__(self, address: Address) -> None:
-        self.bucket = Bucket(address)
+    def __init__(self, address: Address, patience: float | None = None) -> None:
+        self.bucket = Bucket(address, patience=patience)
         self.prefix = parse_s3_url(address.url).key.strip("/")
 
     @property
@@ -133,6 +168,26 @@ class S3Remote:
     def still_holds(self, sizes: Mapping[str, int]) -> bool:
         """True: S3 cannot be asked without a request, and nothing but a person's deletion takes an object away."""
         return True
+
+    def size(self, key: str) -> int | None:
+        """How many bytes the object has, None when there is none."""
+        head = self.bucket.head(self._whole(key))
+        return head.size if head else None
+
+    def get(self, key: str) -> Iterator[bytes] | None:
+        """The bytes of the object, None when there is none."""
+        pieces = self.bucket.get(self._whole(key))
+        try:
+            first = next(pieces, b"")
+        except PanoramaError as error:
+            if code_of(error) in ABSENT:
+                return None
+            raise
+        return chain([first], pieces)
+
+    def remove(self, key: str) -> None:
+        """Remove the object."""
+        self.bucket.remove(self._whole(key))
 
     def _whole(self, key: str) -> str:
         return f"{self.prefix}/{key}" if self.prefix else key
