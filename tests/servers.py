@@ -160,7 +160,10 @@ def _remove_sockets(ports: list[int]) -> None:
 
 
 def _keys(directory: Path) -> dict[str, str]:
-    """Let two identities in; the environment of the one that may do all, which shields a test from the settings of whoever runs it."""
+    """Let two identities in; the environment of the one that may do all.
+
+    It shields a test from the settings of whoever runs it.
+    """
     key = {"accessKey": "AKIATESTS", "secretKey": "a secret of the tests"}
     identity = {"name": "tests", "credentials": [key], "actions": ["Admin"]}
     other = {"accessKey": READER["AWS_ACCESS_KEY_ID"], "secretKey": READER["AWS_SECRET_ACCESS_KEY"]}

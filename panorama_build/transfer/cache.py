@@ -114,24 +114,29 @@ class Cache:
         """Others may do the same at any time: what they put first is as good."""
         if self._recorded(fingerprint, say):
             return
-        self._put(_asset(artifact.sha256), store.asset(artifact.sha256), artifact.sha256, artifact.size)
+        self._put_asset(artifact, store.asset(artifact.sha256))
         self._distrusted.discard(artifact.sha256)
-        record = store.record_file(fingerprint)
-        with told(record):
-            sha256, size = sha256_of(record), record.stat().st_size
         try:
-            self._put(_record(fingerprint), record, sha256, size)
+            self._put_record(fingerprint, store)
         except PanoramaError:
             if not self._recorded(fingerprint, say):
-                raise
+                self.remote.remove(_record(fingerprint))
+                self._put_record(fingerprint, store)
 
-    def _put(self, key: str, path: Path, sha256: str, size: int) -> None:
-        """Put a file, in the place of what has no right to its name."""
+    def _put_asset(self, artifact: Artifact, path: Path) -> None:
+        """Put an asset, in the place of one that has no right to its name."""
+        key = _asset(artifact.sha256)
         if self.remote.size(key) is not None:
-            if self.remote.holds(key, sha256, size, path):
+            if self.remote.holds(key, artifact.sha256, artifact.size, path):
                 return
             self.remote.remove(key)
-        self.remote.put(key, path, sha256, size)
+        self.remote.put(key, path, artifact.sha256, artifact.size)
+
+    def _put_record(self, fingerprint: Fingerprint, store: Store) -> None:
+        path = store.record_file(fingerprint)
+        with told(path):
+            sha256, size = sha256_of(path), path.stat().st_size
+        self.remote.put(_record(fingerprint), path, sha256, size)
 
     def _time_for(self, artifact: Artifact) -> float:
         return self._patience + artifact.size / SLOWEST
