@@ -317,6 +317,49 @@ class Override:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Reference:
+    """Where a text is found when it is used: a variable of the environment, or a secret, as a whole or its ``key``."""
+
+    env: str | None = None
+    secret: str | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stream:
+    """A camera by its RTSP stream. ``name`` is that of its package, node and interface; ``key`` its abstract camera."""
+
+    key: str
+    name: str
+    url: str | Reference
+    username: Reference | None = None
+    password: Reference | None = None
+    description: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """Where an application runs: a device, by its name or id, and what is sent there.
+
+    ``graph`` and ``override`` are None where panorama.yaml names one that it has not. ``streams`` are the cameras to
+    be made; ``cameras`` and ``values`` are the nodes that the site replaces, in its own words.
+    """
+
+    key: str
+    device: str
+    name: str
+    graph: Graph | None
+    override: Override | None
+    declared: str | None = None
+    cameras: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
+    streams: tuple[Stream, ...] = ()
+    description: str | None = None
+    role: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Application:
     """Everything that a panorama.yaml declares. ``documents`` are those that it has no words for, by path."""
 
@@ -327,6 +370,7 @@ class Application:
     packages: tuple[Package, ...]
     graphs: tuple[Graph, ...]
     overrides: tuple[Override, ...]
+    sites: tuple[Site, ...] = ()
     documents: Mapping[PurePosixPath, Json] = field(default_factory=dict)
 
     def package(self, key: str) -> Package | None:

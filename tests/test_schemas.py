@@ -171,6 +171,7 @@ def test_everything_is_written_where_it_belongs(tmp_path: Path) -> None:
         "graphs/main/night.json",
         "graphs/main/override.json",
         "graphs/main/nothing.json",
+        "graphs/main/overrides/shop.json",
         "graphs/main/notes.json",
         "deployment_overrides/rest.json",
     }

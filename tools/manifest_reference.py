@@ -45,6 +45,9 @@ EXAMPLES = {
     "NodeWords": "{float32: 0.5, overridable: true, title: Threshold}",
     "EdgeWords": "{producer: gate.video_out, consumer: code.video_in}",
     "RouteWords": "{node: code, container_port: 8080, host_port: 8000, title: Statistics}",
+    "SiteWords": "{device: shop-7, cameras: {gate: gate_7}, values: {threshold: 0.7}, tags: {team: retail}}",
+    "StreamWords": "{url: rtsp://192.0.2.10/stream, username: {env: CAMERA_USER}, password: {env: CAMERA_PASSWORD}}",
+    "Reference": "{secret: shop-7/cameras, key: password}",
     "OverrideWords": "{nodes: {gate_7: gate_7}, replace: {gate: gate_7}}",
 }
 

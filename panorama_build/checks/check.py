@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from panorama_build.appliance import find_interface
 from panorama_build.checks.finding import Finding, located, path_of
 from panorama_build.checks.limits import limits
+from panorama_build.checks.sites import sites
 from panorama_build.errors import PanoramaError, PanoramaErrors, nearest
 from panorama_build.manifest.yamlfile import KeyPath, Places
 from panorama_build.model import (
@@ -51,6 +52,8 @@ def _findings(application: Application) -> Iterator[Finding]:
     for graph in application.graphs:
         yield from _graph(application, graph, path_of(graph))
     yield from _overrides(application)
+    yield from sites(application)
+    yield from _site_routes(application)
     yield from _unused(application)
     yield from limits(application)
     for file in application.documents:
@@ -70,6 +73,11 @@ def _package(application: Application, package: Package) -> Iterator[Finding]:
         if interface.asset and interface.asset not in names:
             message = f'interface "{interface.name}" is of an asset "{interface.asset}", which the package has not'
             yield Finding((*path, "interfaces", interface.name, "asset"), message, nearest(interface.asset, names))
+        if interface.category == "media_source" and _has_password(interface):
+            message = f'the password of "{package.key}" stands here in plain, and is published with the package'
+            yield Finding(
+                (*path, "camera", "password"), message, "a site's cameras take it from elsewhere", warning=True
+            )
     for asset in package.assets:
         if asset.type == "model" and not asset.source and not asset.same_as and asset.uri is None:
             message = f'model "{asset.name}" has no source, and package.json leaves it out'
@@ -79,6 +87,11 @@ def _package(application: Application, package: Package) -> Iterator[Finding]:
         if asset.type == "container" and asset.descriptor is None and asset.descriptor_uri is None:
             message = f'container "{asset.name}" has no entry: the appliance would start nothing'
             yield Finding((*path, "container"), message, "add `entry: [python3, /panorama/app.py]`", warning=True)
+
+
+def _has_password(interface: Interface) -> bool:
+    """Whether a camera's password is its port's default, and no ``<placeholder>``."""
+    return any(port.name == "password" and str(port.default or "<")[0] != "<" for port in interface.inputs or ())
 
 
 def _requirements(package: Package) -> Iterator[Finding]:
@@ -269,3 +282,10 @@ def _overrides(application: Application) -> Iterator[Finding]:
             for name in replacement.with_:
                 if name not in new | known:
                     yield Finding(path, f'the override has no node "{name}"', nearest(name, new))
+
+
+def _site_routes(application: Application) -> Iterator[Finding]:
+    for site in application.sites:
+        if site.graph and site.override and not site.declared and site.override.routes != site.graph.routes:
+            for index, route in enumerate(site.override.routes or ()):
+                yield from _route(application, site.graph, route, ("sites", site.key, "routes", index))

@@ -28,6 +28,9 @@ def limits(application: Application) -> Iterator[Finding]:
         path: KeyPath = ("overrides", override.key)
         yield from _nodes(override.nodes or (), path)
         yield from _payload(override_document(override, application.account), path)
+    for site in application.sites:
+        if site.override and not site.declared:
+            yield from _payload(override_document(site.override, application.account), ("sites", site.key))
 
 
 # -- packages
@@ -55,12 +58,12 @@ def _interface(package: Package, interface: Interface) -> Iterator[Finding]:
     if count > MOST_INBOUND_PORTS:
         yield Finding((*path, "ports"), f'interface "{interface.name}" has {count} inbound ports', "at most 10")
     for port in interface.inputs or ():
-        if port.default is not None and (wrong := _misfit(port.type, port.default)):
+        if port.default is not None and (wrong := misfit(port.type, port.default)):
             where = (*path, "inputs", port.name, "default")
             yield Finding(where, f'the default of input "{port.name}" {wrong[0]}', wrong[1])
 
 
-def _misfit(kind: str, value: Json) -> tuple[str, str] | None:
+def misfit(kind: str, value: Json) -> tuple[str, str] | None:
     """Why a value is none of a port's or parameter's type, and what would be."""
     if kind == "media":
         return "can't be: media have none", "leave it out"
@@ -98,7 +101,7 @@ def _nodes(nodes: Iterable[Node], path: KeyPath) -> Iterator[Finding]:
 def _parameter(node: Node, kind: str, path: KeyPath) -> Iterator[Finding]:
     if node.launch is not None:
         yield Finding((*path, "launch"), f'"{node.name}" is a parameter: it is not launched', "remove `launch`")
-    if node.value is not None and (wrong := _misfit(kind, node.value)):
+    if node.value is not None and (wrong := misfit(kind, node.value)):
         yield Finding((*path, kind), f'the value of "{node.name}" {wrong[0]}', wrong[1])
 
 

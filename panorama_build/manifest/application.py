@@ -11,6 +11,7 @@ from panorama_build.errors import PanoramaError
 from panorama_build.manifest import vocabulary as words
 from panorama_build.manifest.graphs import Names
 from panorama_build.manifest.packages import expand_address, expand_packages
+from panorama_build.manifest.sites import expand_sites
 from panorama_build.manifest.yamlfile import Places, read
 from panorama_build.model import PLACEHOLDER_ACCOUNT, Application
 
@@ -34,14 +35,17 @@ def expand(manifest: words.Manifest, environ: Mapping[str, str]) -> Application:
     folder = manifest.graph.name if manifest.graph and manifest.graph.name else manifest.application
     names = Names(folder, {package.key: package for package in packages})
     graph = [] if manifest.graph is None else [names.graph(None, manifest.graph)]
+    graphs = (*graph, *(names.graph(file, more) for file, more in manifest.graphs.items()))
+    overrides = tuple(names.override(file, override) for file, override in manifest.overrides.items())
     return Application(
         name=manifest.application,
         account=_account(environ.get("PANORAMA_ACCOUNT")) or manifest.account or PLACEHOLDER_ACCOUNT,
         platform=manifest.platform,
         remote=expand_address(environ.get("PANORAMA_REMOTE") or manifest.remote),
         packages=packages,
-        graphs=(*graph, *(names.graph(file, more) for file, more in manifest.graphs.items())),
-        overrides=tuple(names.override(file, override) for file, override in manifest.overrides.items()),
+        graphs=graphs,
+        overrides=overrides,
+        sites=expand_sites(manifest, names, graphs, overrides),
         documents={PurePosixPath(file): document for file, document in manifest.documents.items()},
     )
 

@@ -49,7 +49,7 @@ class Names:
             packages_declared=graph.packages is not None,
             nodes=nodes,
             edges=None if graph.edges is None else tuple(self.edge(edge, nodes) for edge in graph.edges),
-            routes=_routes(graph.routes),
+            routes=expand_routes(graph.routes),
             order=graph.order,
             extra=graph.extra,
         )
@@ -73,7 +73,7 @@ class Names:
                 for node, others in override.replace.items()
             ),
             edges=None if override.edges is None else tuple(self.edge(edge, nodes or ()) for edge in override.edges),
-            routes=_routes(override.routes),
+            routes=expand_routes(override.routes),
             order=override.order,
             extra=override.extra,
         )
@@ -202,7 +202,8 @@ def _requirement(name: str, version: str | words.Requirement) -> Requirement:
     return Requirement(package=named, version=version.version, extra=version.extra)
 
 
-def _routes(routes: list[str | words.RouteWords] | None) -> tuple[Route, ...] | None:
+def expand_routes(routes: list[str | words.RouteWords] | None) -> tuple[Route, ...] | None:
+    """The routes, in order."""
     return None if routes is None else tuple(_route(route) for route in routes)
 
 

@@ -278,14 +278,14 @@ def _port(name: str, port: str | words.PortWords) -> Port:
         name=name,
         type=port.type,
         description=port.description,
-        default=_default(port.type, port.default),
+        default=typed(port.type, port.default),
         max_connections=port.max_connections,
         extra=port.extra,
     )
 
 
-def _default(kind: str, text: str | None) -> bool | float | str | None:
-    """A port's default as a value of the port's type; what can't be one stays as it is written."""
+def typed(kind: str, text: str | None) -> bool | float | str | None:
+    """What is written for a port or parameter as a value of its type; what can't be one stays as it is written."""
     if kind == "boolean" and text in _BOOLEANS:
         return _BOOLEANS[text]
     if text is not None and kind in _NUMBERS and _NUMBERS[kind].fullmatch(text):

@@ -25,6 +25,17 @@ Number: TypeAlias = int | float
 TensorType: TypeAlias = Literal["int8", "uint8", "int16", "uint16", "int32", "uint32", "float16", "float32", "float64"]
 FrameworkVersion: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9]+\.[A-Za-z0-9.]+$", min_length=3, max_length=10)]
 Account: TypeAlias = Annotated[str, Meta(pattern=r"^[$0-9a-zA-Z_]+$", max_length=128)]
+StreamUrl: TypeAlias = Annotated[str, Meta(pattern=r"^(?!.*[Pp]ass(word|wd)?=)rtsps?://[^@\s]+$", max_length=255)]
+VariableName: TypeAlias = Annotated[str, Meta(pattern="^[A-Za-z_][A-Za-z0-9_]*$")]
+CameraName: TypeAlias = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]+$", min_length=1, max_length=128)]
+DeviceName: TypeAlias = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]+$", min_length=1, max_length=255)]
+InstanceName: TypeAlias = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]+$", min_length=1, max_length=255)]
+SiteName: TypeAlias = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]+$", min_length=1, max_length=100)]
+RoleArn: TypeAlias = Annotated[
+    str, Meta(pattern=r"^arn:[a-z0-9][-.a-z0-9]{0,62}:iam::[0-9]{12}:role/.+$", max_length=255)
+]
+TagKey: TypeAlias = Annotated[str, Meta(min_length=1, max_length=128)]
+TagValue: TypeAlias = Annotated[str, Meta(max_length=256)]
 EntryList: TypeAlias = Annotated[list[str], Meta(min_length=1)]
 Extra: TypeAlias = dict[str, Any]
 Order: TypeAlias = Annotated[
@@ -266,6 +277,9 @@ EdgeText: TypeAlias = Annotated[
     str, Meta(pattern=r"^[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)? *-> *[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)?$")
 ]
 Edges: TypeAlias = list[EdgeText | EdgeWords]
+CameraText: TypeAlias = Annotated[
+    str, Meta(pattern=r"^([a-zA-Z0-9_]+::)?[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)?$", max_length=255)
+]
 RouteText: TypeAlias = Annotated[str, Meta(pattern=r"^([0-9]{1,5} *-> *)?[a-zA-Z0-9_-]+:[0-9]{1,5}$")]
 
 
@@ -304,6 +318,84 @@ class OverrideWords(Words, kw_only=True):
     order: Order = {}
 
 
+REFERENCE = "{env: NAME}, {secret: NAME} or {secret: NAME, key: KEY}"
+
+
+class Reference(Struct, kw_only=True, forbid_unknown_fields=True):
+    """Where a text is found when it is used: in the environment, or in AWS Secrets Manager."""
+
+    env: Annotated[VariableName | None, Meta(description="A variable of the environment.")] = None
+    secret: Annotated[Label | None, Meta(description="A secret's name or ARN.")] = None
+    key: Annotated[Label | None, Meta(description="The member of a secret that is a JSON object.")] = None
+
+    def __post_init__(self) -> None:
+        """Refuse what names no place, or two."""
+        if (self.env is None) == (self.secret is None) or (self.key is not None and self.secret is None):
+            raise ValueError(f"say one of {REFERENCE}")
+
+
+class StreamWords(Struct, kw_only=True, forbid_unknown_fields=True):
+    """A camera by its RTSP stream, of which a deployment makes a camera package where the account has none."""
+
+    name: Annotated[CameraName | None, Meta(description="The camera package's name. Default: SITE_NODE.")] = None
+    # What stands here by mistake may be a password, so no complaint repeats it.
+    url: Annotated[
+        StreamUrl | Reference,
+        Meta(
+            description="rtsp://HOST/PATH with no user and password in it, or where it is found.",
+            extra={"complaint": f"not the URL of a stream without a password (rtsp://HOST/PATH, or {REFERENCE})"},
+        ),
+    ]
+    username: Annotated[
+        Reference | None,
+        Meta(
+            description="Where the user's name is found; never the name itself.",
+            extra={"complaint": f"a user's name never stands here, but where it is found ({REFERENCE})"},
+        ),
+    ] = None
+    password: Annotated[
+        Reference | None,
+        Meta(
+            description="Where the password is found; never the password itself.",
+            extra={"complaint": f"a password never stands here, but where it is found ({REFERENCE})"},
+        ),
+    ] = None
+    description: Annotated[Text | None, Meta(description="What a console shows of the camera.")] = None
+
+
+CameraList: TypeAlias = Annotated[list[CameraText | StreamWords], Meta(min_length=1)]
+
+
+class SiteWords(Struct, kw_only=True, forbid_unknown_fields=True):
+    """A site: a device, and what is particular to the application there."""
+
+    device: Annotated[DeviceName, Meta(description="The device's name or id.")]
+    cameras: Annotated[
+        dict[str, CameraText | StreamWords | CameraList],
+        Meta(description="node: what takes an abstract camera's place: a camera of the account, a stream, or several."),
+    ] = {}
+    values: Annotated[dict[str, str], Meta(description="parameter: its value here, of the parameter's type")] = {}
+    routes: Annotated[
+        list[RouteText | RouteWords] | UnsetType | None,
+        Meta(description="host port -> node:container port. Default: those of the graph."),
+    ] = UNSET
+    overrides: Annotated[
+        str | None, Meta(description="One of the `overrides`, sent as it is, in place of cameras, values and routes.")
+    ] = None
+    graph: Annotated[str | None, Meta(description="One of the `graphs`. Default: the `graph`.")] = None
+    name: Annotated[
+        InstanceName | None, Meta(description="The application instance's name. Default: APPLICATION-SITE.")
+    ] = None
+    description: Annotated[Text | None, Meta(description="What a console shows of the application instance.")] = None
+    role: Annotated[RoleArn | None, Meta(description="The ARN of the role that the code has on the device.")] = None
+    tags: Annotated[dict[TagKey, TagValue], Meta(description="Tags of the application instance.")] = {}
+
+    def __post_init__(self) -> None:
+        """Refuse what would not be sent."""
+        if self.overrides and (self.cameras or self.values or not isinstance(self.routes, UnsetType)):
+            raise ValueError("`overrides` is sent as it is: it takes the place of cameras, values and routes")
+
+
 class Manifest(Struct, kw_only=True, forbid_unknown_fields=True):
     """A Panorama application."""
 
@@ -326,4 +418,7 @@ class Manifest(Struct, kw_only=True, forbid_unknown_fields=True):
     graph: Annotated[GraphWords | None, Meta(description="What runs on the device: graph.json.")] = None
     graphs: Annotated[dict[str, GraphWords], Meta(description="Further graph files, by file name.")] = {}
     overrides: Annotated[dict[str, OverrideWords], Meta(description="Overrides documents, by file name.")] = {}
+    sites: Annotated[
+        dict[SiteName, SiteWords], Meta(description="Where the application runs, by name: `doit deploy:SITE`.")
+    ] = {}
     documents: Annotated[dict[str, Any], Meta(description="Documents that have no words here, by path, as JSON.")] = {}

@@ -8,6 +8,7 @@ reported.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar, cast
@@ -93,6 +94,8 @@ class _Decoder:
             raise PanoramaError("the document grows too large through its aliases", where=place)
         if len(path) > DEEPEST:
             raise PanoramaError("the nesting is too deep through its aliases", where=place)
+        if isinstance(kind, inspect.Metadata) and kind.extra and "complaint" in kind.extra:
+            return self._secretive(node, kind.type, path, kind.extra["complaint"])
         kind = pick(node, kind)
         if isinstance(kind, inspect.StructType):
             return self._struct(node, kind, path)
@@ -103,6 +106,17 @@ class _Decoder:
         if isinstance(kind, inspect.AnyType):
             return self._json(node, path)
         return self._scalar(node, kind, place)
+
+    def _secretive(self, node: yaml.Node, kind: inspect.Type, path: KeyPath, complaint: str) -> Any:
+        """A value in whose place a secret may stand: what is wrong with it is told in words that repeat nothing."""
+        before = len(self.errors)
+        value = None
+        with suppress(_Refused):
+            value = self.decode(node, kind, path)
+        if len(self.errors) == before:
+            return value
+        del self.errors[before:]
+        raise self.complain(complaint, self.places[path])
 
     def complain(self, message: str, place: Place, hint: str | None = None) -> _Refused:
         self.errors.append(PanoramaError(message, where=place, hint=hint))
@@ -146,7 +160,10 @@ class _Decoder:
             refused = True
         if refused:
             raise _Refused
-        return kind.cls(**values)
+        try:
+            return kind.cls(**values)
+        except ValueError as error:  # what a mapping says of itself as a whole
+            raise self.complain(str(error), self.places[path]) from None
 
     def _dict(self, node: yaml.Node, kind: inspect.DictType, path: KeyPath) -> dict[str, Any]:
         result: dict[str, Any] = {}
@@ -220,7 +237,7 @@ def _advice(value: str, kind: inspect.Type) -> str | None:
 
 def _of(path: KeyPath) -> str:
     """Names the thing that a mapping describes, e.g. `` in package "people_counter"``."""
-    words = {f"{word}s": word for word in ("package", "model", "node", "interface", "override", "graph")}
+    words = {f"{word}s": word for word in ("package", "model", "node", "interface", "override", "graph", "site")}
     for index in range(len(path) - 1, 0, -1):
         if path[index - 1] in words:
             return f' in {words[str(path[index - 1])]} "{path[index]}"'

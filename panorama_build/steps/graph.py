@@ -24,7 +24,8 @@ def graph_files(project: Project) -> dict[Path, bytes]:
     """Every graph and overrides document of the application with its bytes, and those that pass through."""
     application = project.application
     graphs = {graph.file: documents.graph_document(graph, application.account) for graph in application.graphs}
-    overrides = {each.file: documents.override_document(each, application.account) for each in application.overrides}
+    sent = [*application.overrides, *(site.override for site in application.sites if site.override)]
+    overrides = {each.file: documents.override_document(each, application.account) for each in sent}
     files = {**graphs, **overrides, **application.documents}
     return {inside(project.build, project.build / file): canonical(document) for file, document in files.items()}
 
