@@ -44,6 +44,14 @@ class Source:
     sha256: str | None = None
 
 
+@dataclass(frozen=True)
+class SharedStore:
+    """Where a team shares what it has built; ``read_only``: nothing is given to it."""
+
+    address: Address
+    read_only: bool = False
+
+
 @dataclass(frozen=True, kw_only=True)
 class Entry:
     """What the appliance starts in a container (runtimeDescriptor.entry)."""
@@ -372,6 +380,7 @@ class Application:
     overrides: tuple[Override, ...]
     sites: tuple[Site, ...] = ()
     documents: Mapping[PurePosixPath, Json] = field(default_factory=dict)
+    cache: SharedStore | None = None
 
     def package(self, key: str) -> Package | None:
         """The package declared under ``key``."""

@@ -14,16 +14,18 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from panorama_build.digests import Digests
+from panorama_build.errors import PanoramaError
 from panorama_build.manifest.application import load_application
 from panorama_build.manifest.yamlfile import Places
-from panorama_build.model import Application, Asset, Build, Package, Source
+from panorama_build.model import Application, Asset, Build, Package, SharedStore, Source
 from panorama_build.store import Store
+from panorama_build.transfer.cache import Cache
 from panorama_build.uptodate import Notes
 
 
@@ -37,6 +39,7 @@ class Project:
     digests: Digests
     notes: Notes
     store: Store
+    cache: Cache | None = None
 
     @classmethod
     def load(cls, root: Path, environ: Mapping[str, str] = os.environ) -> Project:
@@ -44,7 +47,8 @@ class Project:
         application, places = load_application(root, environ)
         state = root / ".panorama"
         digests = Digests(state / "digests")
-        return cls(root, application, places, digests, Notes(digests), Store(state / "store", digests))
+        store, cache = Store(state / "store", digests), _open(application.cache, root, places)
+        return cls(root, application, places, digests, Notes(digests), store, cache)
 
     @property
     def build(self) -> Path:
@@ -80,10 +84,16 @@ class Project:
 
     def own_output(self) -> list[Path]:
         """Folders that are never input: everything that the tool writes."""
-        url = self.application.remote.url
-        remote = url.removeprefix("file://") if "://" not in url.removeprefix("file://") else "published"
-        folders = [self.build, self.state, self.root / "published", self.root / Path(remote).expanduser()]
+        folders = [self.build, self.state, self.root / "published", *self._local_folders()]
         return [folder.resolve() for folder in folders]
+
+    def _local_folders(self) -> Iterator[Path]:
+        """The remote and the shared store, where they are folders."""
+        cache = self.application.cache
+        for address in (self.application.remote, *([cache.address] if cache else [])):
+            path = address.url.removeprefix("file://")
+            if "://" not in path:
+                yield self.root / Path(path).expanduser()
 
     def task_of(self, package: Package, asset: Asset) -> str:
         """The name of the task that makes an asset.
@@ -109,3 +119,11 @@ class Project:
         asset = package.asset(other[1]) if package else None
         assert package and asset, "the check of the manifest sees to it"
         return self.task_of(package, asset)
+
+
+def _open(cache: SharedStore | None, root: Path, places: Places) -> Cache | None:
+    try:
+        return Cache.at(cache.address, root, read_only=cache.read_only) if cache else None
+    except PanoramaError as error:
+        said = f"{error.where or 'an empty address'}: nothing can be shared there"
+        raise PanoramaError(said, where=places["cache",], hint=error.hint) from None

@@ -31,6 +31,7 @@ and `on` is no truth value. `null` or nothing is never a text; `"null"` is.
 EXAMPLES = {
     "Manifest": "{application: people_counter, account: 123456789012, remote: s3://my-bucket/panorama}",
     "Location": "{url: s3://my-bucket/models/net.tar.gz, region: eu-central-1, profile: releases}",
+    "SharedStore": "{url: s3://my-bucket/cache, endpoint: https://s3.example.com, read_only: true}",
     "PackageWords": "{container: code, entry: [python3, /panorama/app.py], inputs: {video_in: media}, gpu: true}",
     "Recipe": "{asset: code, dockerfile: Dockerfile.arm64, args: {BASE: my-registry/base:1}, target: runtime}",
     "EntryPoint": "{path: python3, name: /panorama/app.py, arguments: [--verbose], environment: {LANG: C.UTF-8}}",

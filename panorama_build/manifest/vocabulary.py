@@ -62,6 +62,14 @@ class Location(Struct, kw_only=True, forbid_unknown_fields=True):
     ] = False
 
 
+class SharedStore(Location, kw_only=True, forbid_unknown_fields=True):
+    """Where a team shares what it has built."""
+
+    read_only: Annotated[
+        bool, Meta(description="true: take from it, and give nothing. PANORAMA_CACHE_READ_ONLY overrules it.")
+    ] = False
+
+
 class Recipe(Words, kw_only=True):
     """How a container asset is made."""
 
@@ -411,6 +419,10 @@ class Manifest(Struct, kw_only=True, forbid_unknown_fields=True):
     account: Annotated[Account | None, Meta(description="The AWS account; resolved late.")] = None
     platform: Annotated[str, Meta(description="What containers are built for.")] = "linux/arm64"
     remote: Annotated[str | Location, Meta(description="A folder, or s3://bucket/prefix.")] = "published"
+    cache: Annotated[
+        str | SharedStore | None,
+        Meta(description="What the team has built: a folder, or s3://bucket/prefix. PANORAMA_CACHE overrules it."),
+    ] = None
     packages: Annotated[
         dict[PackageKey, PackageWords],
         Meta(description="What the application is made of, by name: `packages/NAME/` holds a package's sources."),
