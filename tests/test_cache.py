@@ -10,7 +10,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
@@ -39,7 +39,13 @@ class Tree:
 
     store: Store
     cache: Cache
-    said: list[str] = field(default_factory=list)
+    said: list[str]
+
+    @classmethod
+    def at(cls, root: Path, remote: Remote, *, read_only: bool = False, patience: float = 15) -> Tree:
+        said: list[str] = []
+        cache = Cache(remote, read_only=read_only, patience=patience, warn=said.append)
+        return cls(Store(root, Digests(root / "digests")), cache, said)
 
     def build(self, content: bytes = CONTENT) -> None:
         """Make an asset of INPUTS, and give it to the others."""
@@ -51,14 +57,14 @@ class Tree:
         self.keep(artifact)
 
     def keep(self, artifact: Artifact = ARTIFACT) -> None:
-        self.cache.keep(INPUTS, artifact, self.store, self.said.append)
+        self.cache.keep(INPUTS, artifact, self.store)
 
     def find(self) -> Artifact | None:
-        return self.cache.find(INPUTS, self.said.append)
+        return self.cache.find(INPUTS)
 
     def fetch(self, artifact: Artifact = ARTIFACT) -> bool:
         with self.store.making() as temporary:
-            right = self.cache.fetch(artifact, temporary, self.said.append)
+            right = self.cache.fetch(artifact, temporary)
             if right:
                 self.store.keep(temporary, artifact)
         return right
@@ -72,8 +78,7 @@ class Shared:
     folder: Path
 
     def tree(self, *, read_only: bool = False) -> Tree:
-        root = self.folder / uuid4().hex
-        return Tree(Store(root, Digests(root / "digests")), Cache(self.remote, read_only=read_only))
+        return Tree.at(self.folder / uuid4().hex, self.remote, read_only=read_only)
 
     def write(self, key: str, content: bytes) -> None:
         path = self.folder / "content"
@@ -108,14 +113,14 @@ def test_what_one_tree_built_another_finds_and_has_its_bytes_when_it_asks_for_th
     shared.tree().build()
     other = shared.tree()
     assert other.find() == ARTIFACT
-    assert other.cache.find_asset(SHA256, other.said.append) == Artifact(SHA256, len(CONTENT))
+    assert other.cache.find_asset(SHA256) == Artifact(SHA256, len(CONTENT))
     assert not other.store.holds(SHA256), "to know what was built is not to fetch it"
     assert other.fetch() and other.store.holds(SHA256) and other.said == []
 
 
 def test_nothing_is_found_where_nothing_was_built(shared: Shared) -> None:
     tree = shared.tree()
-    assert tree.find() is None and tree.cache.find_asset(SHA256, tree.said.append) is None and tree.said == []
+    assert tree.find() is None and tree.cache.find_asset(SHA256) is None and tree.said == []
 
 
 def test_a_record_comes_after_its_asset(shared: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,10 +269,6 @@ def any_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
 
 
-def failing(tmp_path: Path, remote: Remote, *, patience: float = 15) -> Tree:
-    return Tree(Store(tmp_path / "store", Digests(tmp_path / "digests")), Cache(remote, patience=patience))
-
-
 def check_is_left_alone(tree: Tree) -> None:
     """Nothing is found, nothing fails, and one line says why."""
     assert tree.find() is None and tree.find() is None and not tree.fetch()
@@ -281,7 +282,7 @@ def test_a_server_that_never_answers_is_waited_for_once(
     tmp_path: Path, silent: tuple[str, list[socket.socket]], any_keys: None
 ) -> None:
     url, taken = silent
-    tree = failing(tmp_path, S3Remote(Address("s3://bucket/cache", endpoint=url), 60), patience=1)
+    tree = Tree.at(tmp_path / "tree", S3Remote(Address("s3://bucket/cache", endpoint=url), 60), patience=1)
     check_is_left_alone(tree)
     assert "no answer within 1 s" in tree.said[0] and len(taken) <= 1
 
@@ -289,7 +290,7 @@ def test_a_server_that_never_answers_is_waited_for_once(
 def test_a_server_that_is_not_there_is_asked_once(tmp_path: Path, any_keys: None) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
-    tree = failing(tmp_path, S3Remote(Address("s3://bucket/cache", endpoint=url), 1))
+    tree = Tree.at(tmp_path / "tree", S3Remote(Address("s3://bucket/cache", endpoint=url), 1))
     check_is_left_alone(tree)
     assert "cannot be reached" in tree.said[0]
 
@@ -297,7 +298,7 @@ def test_a_server_that_is_not_there_is_asked_once(tmp_path: Path, any_keys: None
 def test_a_file_system_that_hangs_is_waited_for_once(tmp_path: Path) -> None:
     (tmp_path / "shared/records").mkdir(parents=True)
     os.mkfifo(tmp_path / "shared" / RECORD)
-    tree = failing(tmp_path, DirectoryRemote(tmp_path / "shared"), patience=1)
+    tree = Tree.at(tmp_path / "tree", DirectoryRemote(tmp_path / "shared"), patience=1)
     check_is_left_alone(tree)
     assert "no answer within 1 s" in tree.said[0]
 
@@ -305,14 +306,14 @@ def test_a_file_system_that_hangs_is_waited_for_once(tmp_path: Path) -> None:
 def test_a_transfer_has_the_more_time_the_more_there_is(tmp_path: Path) -> None:
     (tmp_path / "shared/assets").mkdir(parents=True)
     os.mkfifo(tmp_path / "shared" / ASSET)
-    tree = failing(tmp_path, DirectoryRemote(tmp_path / "shared"), patience=1)
+    tree = Tree.at(tmp_path / "tree", DirectoryRemote(tmp_path / "shared"), patience=1)
     assert not tree.fetch()
     assert "no answer within 1.38 s" in tree.said[0], "100 kB at 256 kB a second"
 
 
 def test_a_folder_that_is_none_is_told_once(tmp_path: Path) -> None:
     (tmp_path / "shared").write_text("a file")
-    check_is_left_alone(failing(tmp_path, DirectoryRemote(tmp_path / "shared")))
+    check_is_left_alone(Tree.at(tmp_path / "tree", DirectoryRemote(tmp_path / "shared")))
 
 
 def test_a_folder_that_takes_nothing_still_gives(tmp_path: Path) -> None:
@@ -332,7 +333,7 @@ def test_a_folder_that_takes_nothing_still_gives(tmp_path: Path) -> None:
 def test_credentials_that_are_refused_are_told_once(tmp_path: Path, s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {**s3.env, "AWS_SECRET_ACCESS_KEY": "wrong"}.items():
         monkeypatch.setenv(name, value)
-    tree = failing(tmp_path, S3Remote(a_prefix(s3)))
+    tree = Tree.at(tmp_path / "tree", S3Remote(a_prefix(s3)))
     check_is_left_alone(tree)
     assert "the secret key does not fit the access key" in tree.said[0]
 
@@ -341,7 +342,7 @@ def test_credentials_that_are_refused_are_told_once(tmp_path: Path, s3: S3, monk
 def test_a_bucket_that_is_not_there_is_told_once(tmp_path: Path, s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in s3.env.items():
         monkeypatch.setenv(name, value)
-    tree = failing(tmp_path, S3Remote(Address("s3://no-such-bucket/cache")))
+    tree = Tree.at(tmp_path / "tree", S3Remote(Address("s3://no-such-bucket/cache")))
     check_is_left_alone(tree)
     assert 'bucket "no-such-bucket" does not exist' in tree.said[0]
 

@@ -9,6 +9,7 @@ believed unverified, and a server that fails or is slow once is left alone for t
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -28,17 +29,28 @@ PATIENCE = 15.0  # seconds for a question; what takes longer is asked of nobody 
 SLOWEST = 256 << 10  # bytes a second that a transfer must have, on the whole
 MAX_RECORD = 16 << 20  # bytes; a record of 100,000 files has less
 
-Say = Callable[[str], None]
 T = TypeVar("T")
 
 
-class Cache:
-    """A shared store. No method raises PanoramaError: each says, once in a run, what is wrong, and does without."""
+def _to_stderr(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
 
-    def __init__(self, remote: Remote, *, read_only: bool = False, patience: float = PATIENCE) -> None:
+
+class Cache:
+    """A shared store. No method raises PanoramaError: each warns, once in a run, of what is wrong, and does without."""
+
+    def __init__(
+        self,
+        remote: Remote,
+        *,
+        read_only: bool = False,
+        patience: float = PATIENCE,
+        warn: Callable[[str], None] = _to_stderr,
+    ) -> None:
         self.remote = remote
         self.read_only = read_only
         self._patience = patience
+        self._warn = warn
         self._told: set[str] = set()
         self._distrusted: set[str] = set()
         self._lock = threading.Lock()
@@ -53,53 +65,53 @@ class Cache:
         """Where it is, for people."""
         return public_url(self.remote.url)
 
-    def find(self, fingerprint: Fingerprint, say: Say) -> Artifact | None:
+    def find(self, fingerprint: Fingerprint) -> Artifact | None:
         """What was made of these inputs, if a record says so and the asset is there in its size. Fetches no asset."""
-        return self._asked(say, self._patience, lambda: self._recorded(fingerprint, say))
+        return self._asked(self._patience, lambda: self._recorded(fingerprint))
 
-    def find_asset(self, sha256: str, say: Say) -> Artifact | None:
+    def find_asset(self, sha256: str) -> Artifact | None:
         """The asset with this digest, which is known from elsewhere, if it is there. Fetches nothing."""
-        size = self._asked(say, self._patience, lambda: self.remote.size(_asset(sha256)))
+        size = self._asked(self._patience, lambda: self.remote.size(_asset(sha256)))
         return None if size is None or sha256 in self._distrusted else Artifact(sha256, size)
 
-    def fetch(self, artifact: Artifact, to: Path, say: Say) -> bool:
+    def fetch(self, artifact: Artifact, to: Path) -> bool:
         """Bring an asset's bytes into the file ``to``; whether they are the right ones, all of them."""
-        right = self._asked(say, self._time_for(artifact), lambda: self._fetched(artifact, to))
+        right = self._asked(self._time_for(artifact), lambda: self._fetched(artifact, to))
         if right is False:
-            self._distrust(artifact, say, "is gone or has other bytes")
+            self._distrust(artifact, "is gone or has other bytes")
         return bool(right)
 
-    def keep(self, fingerprint: Fingerprint, artifact: Artifact, store: Store, say: Say) -> None:
+    def keep(self, fingerprint: Fingerprint, artifact: Artifact, store: Store) -> None:
         """Give others what ``store`` has of these inputs, unless they have it."""
         if self.read_only or {"reading", "writing"} & self._told:
             return
         try:
-            within(self._time_for(artifact), lambda: self._keep(fingerprint, artifact, store, say))
+            within(self._time_for(artifact), lambda: self._keep(fingerprint, artifact, store))
         except PanoramaError as error:
-            self._tell("writing", say, f"{error}; nothing more is put there in this run")
+            self._tell("writing", f"{error}; nothing more is put there in this run")
 
-    def _asked(self, say: Say, seconds: float, question: Callable[[], T]) -> T | None:
+    def _asked(self, seconds: float, question: Callable[[], T]) -> T | None:
         """What the store answers; None when it doesn't, or did not before."""
         if "reading" in self._told:
             return None
         try:
             return within(seconds, question)
         except PanoramaError as error:
-            self._tell("reading", say, f"{error}; it is left alone for the rest of this run")
+            self._tell("reading", f"{error}; it is left alone for the rest of this run")
             return None
 
-    def _recorded(self, fingerprint: Fingerprint, say: Say) -> Artifact | None:
+    def _recorded(self, fingerprint: Fingerprint) -> Artifact | None:
         pieces = self.remote.get(_record(fingerprint))
         if pieces is None:
             return None
         artifact = artifact_in(b"".join(_up_to(MAX_RECORD, pieces)), fingerprint)
         if artifact is None:
-            self._tell("record", say, f"{_record(fingerprint)} is torn or of other inputs, and is not believed")
+            self._tell("record", f"{_record(fingerprint)} is torn or of other inputs, and is not believed")
         if artifact is None or artifact.sha256 in self._distrusted:
             return None
         size = self.remote.size(_asset(artifact.sha256))
         if size != artifact.size:
-            self._distrust(artifact, say, "is gone" if size is None else f"has {size:,} bytes, not {artifact.size:,}")
+            self._distrust(artifact, "is gone" if size is None else f"has {size:,} bytes, not {artifact.size:,}")
             return None
         return artifact
 
@@ -110,16 +122,16 @@ class Cache:
         fetched = save(_up_to(artifact.size + 1, pieces), to)
         return (fetched.sha256, fetched.size) == (artifact.sha256, artifact.size)
 
-    def _keep(self, fingerprint: Fingerprint, artifact: Artifact, store: Store, say: Say) -> None:
+    def _keep(self, fingerprint: Fingerprint, artifact: Artifact, store: Store) -> None:
         """Others may do the same at any time: what they put first is as good."""
-        if self._recorded(fingerprint, say):
+        if self._recorded(fingerprint):
             return
         self._put_asset(artifact, store.asset(artifact.sha256))
         self._distrusted.discard(artifact.sha256)
         try:
             self._put_record(fingerprint, store)
         except PanoramaError:
-            if not self._recorded(fingerprint, say):
+            if not self._recorded(fingerprint):
                 self.remote.remove(_record(fingerprint))
                 self._put_record(fingerprint, store)
 
@@ -141,16 +153,16 @@ class Cache:
     def _time_for(self, artifact: Artifact) -> float:
         return self._patience + artifact.size / SLOWEST
 
-    def _distrust(self, artifact: Artifact, say: Say, why: str) -> None:
+    def _distrust(self, artifact: Artifact, why: str) -> None:
         self._distrusted.add(artifact.sha256)
-        self._tell("asset", say, f"{_asset(artifact.sha256)} {why}; it is made again")
+        self._tell("asset", f"{_asset(artifact.sha256)} {why}; it is made again")
 
-    def _tell(self, kind: str, say: Say, message: str) -> None:
+    def _tell(self, kind: str, message: str) -> None:
         with self._lock:
             new = kind not in self._told
             self._told.add(kind)
         if new:
-            say(f"warning: the shared store {self.url}: {message}")
+            self._warn(f"warning: the shared store {self.url}: {message}")
 
 
 def within(seconds: float, call: Callable[[], T]) -> T:
