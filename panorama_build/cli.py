@@ -14,6 +14,7 @@ from panorama_build import tasks
 from panorama_build.commands.help import Help
 from panorama_build.commands.imports import Import
 from panorama_build.commands.init import Init
+from panorama_build.commands.pin import Pins
 from panorama_build.commands.plain import plain
 from panorama_build.commands.render import Render
 from panorama_build.commands.schema import Schema
@@ -36,7 +37,7 @@ class Main(DoitMain):  # type: ignore[misc]
     """doit under a name of its own, with commands of its own."""
 
     BIN_NAME = "panorama-build"
-    DOIT_CMDS = tuple(map(plain, (*DOITS_OWN, Help, Init, Import, Render, Schema)))  # the last of a name counts
+    DOIT_CMDS = tuple(map(plain, (*DOITS_OWN, Help, Init, Import, Pins, Render, Schema)))  # the last of a name counts
 
     @staticmethod
     def print_version() -> None:

@@ -62,6 +62,18 @@ def write_whole(path: Path, content: bytes) -> bool:
     return True
 
 
+def rewrite(path: Path, content: bytes) -> None:
+    """Put ``content`` in the place of a person's file: whole or not at all, with its mode, and a link stays one.
+
+    Raises OSError.
+    """
+    path = path.resolve()
+    with scratch(path.parent) as temporary:
+        temporary.write_bytes(content)
+        shutil.copymode(path, temporary)
+        os.replace(temporary, path)
+
+
 @contextmanager
 def scratch(folder: Path) -> Iterator[Path]:
     """A name in ``folder`` for a file in the making: gone at the end unless it was renamed. Raises OSError.

@@ -7,9 +7,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-PIN = "base digest"
-"""The name of the input that holds the digests by which base images are pinned."""
-
 
 @dataclass(frozen=True)
 class Fingerprint:
@@ -29,11 +26,17 @@ class Fingerprint:
 
 def reasons(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
     """What differs between two tasks' inputs, a line each, e.g. "src/app.py changed"."""
-    verbs = {(False, True): "added", (True, False): "removed", (True, True): "changed"}
-    pinned = {(False, True): "pinned", (True, False): "no longer pinned", (True, True): "pinned anew"}
     names = sorted(old.keys() | new.keys())
     return [
-        f"{name.removeprefix('./')} {(pinned if name == PIN else verbs)[name in old, name in new]}"
+        f"{name.removeprefix('./')} {_verb(name, name in old, name in new)}"
         for name in names
         if old.get(name) != new.get(name)
     ]
+
+
+def _verb(name: str, before: bool, after: bool) -> str:
+    if before and after:
+        return "pinned anew" if name.startswith("base ") else "changed"
+    if name.startswith("base "):
+        return "pinned" if after else "no longer pinned"
+    return "added" if after else "removed"

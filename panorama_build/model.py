@@ -25,12 +25,16 @@ SCALARS = ("boolean", "float32", "int32", "string")
 
 @dataclass(frozen=True, kw_only=True)
 class Build:
-    """How a container's root file system comes about: from a Dockerfile, or from an image that exists."""
+    """How a container's root file system comes about: from a Dockerfile, or from an image that exists.
+
+    ``bases`` pins images that the Dockerfile names: name, as with all variables resolved -> digest.
+    """
 
     context: str
     dockerfile: str
     image: str | None = None
     arguments: Mapping[str, str] = field(default_factory=dict)
+    bases: Mapping[str, str] = field(default_factory=dict)
     target: str | None = None
     network: str | None = None
     pull: bool = True

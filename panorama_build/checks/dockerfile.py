@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import posixpath
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-_HEREDOC = re.compile(r"<<-?([\"']?)([A-Za-z_]\w*)\1")
+from panorama_build.containers.dockerfile import instructions
+
 _ARCHIVE = re.compile(r"\.(tar(\.\w+)?|tgz|tbz2?|txz)$")
 _ODD = re.compile(r"[$\\\[]|\*\*|^<<|^[\"']")  # variables, rare patterns, here-documents, quotes
 _TELLING = ("--chown", "--chmod", "--link")  # flags that leave the files what they are
@@ -45,7 +45,8 @@ def steps(text: str, target: str | None = None) -> list[Step]:
     stages: dict[str, list[Step]] = {}
     stage: list[Step] = []
     folder: str | None = "/"
-    for word, rest in _instructions(text):
+    for instruction in instructions(text):
+        word, rest = instruction.word, re.sub(r"\s+", " ", instruction.rest)
         if word == "FROM":
             base, name = _from(rest)
             stage = list(stages.get(base.lower(), ()))
@@ -58,26 +59,6 @@ def steps(text: str, target: str | None = None) -> list[Step]:
         elif word in ("COPY", "ADD"):
             stage.append(_copy(word, rest, folder))
     return stages.get(target.lower(), []) if target else stage
-
-
-def _instructions(text: str) -> Iterator[tuple[str, str]]:
-    """Each instruction's word and the rest of it, on one line. The bodies of here-documents are left out."""
-    lines = iter(text.splitlines())
-    escape = "`" if re.match(r"(?i)#\s*escape\s*=\s*`", text) else "\\"
-    whole = ""
-    for line in lines:
-        if line.lstrip().startswith("#") or not line.strip():
-            continue
-        whole += line.strip()
-        if whole.endswith(escape):
-            whole = whole[: -len(escape)] + " "
-            continue
-        word, _, rest = whole.partition(" ")
-        yield word.upper(), rest.strip()
-        for _, end in _HEREDOC.findall(whole) if word.upper() in ("RUN", "COPY", "ADD") else ():
-            while next(lines, end).strip() != end:
-                pass
-        whole = ""
 
 
 def _from(rest: str) -> tuple[str, str]:

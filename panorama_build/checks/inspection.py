@@ -5,12 +5,14 @@ A file may still come to be, made by another task; that a task can't do its work
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 from pathlib import Path
 
 from panorama_build.checks import entryfile, modelarchive
 from panorama_build.checks.finding import Finding
-from panorama_build.containers.container import ignore_of
+from panorama_build.containers.bases import bases
+from panorama_build.containers.container import dockerfile_of, ignore_of
 from panorama_build.errors import PanoramaError
 from panorama_build.model import Application, Asset, Build, ModelDescriptor, Package, RuntimeDescriptor, Source
 
@@ -22,6 +24,7 @@ def inspect(root: Path, application: Application) -> Iterator[Finding]:
     for package, asset in application.assets():
         if isinstance(asset.source, Build):
             yield from _entry(root, package, asset, asset.source)
+            yield from _bases(root, application, package, asset.source)
         if isinstance(asset.source, Source) and "://" not in asset.source.address.url:
             yield from _model(root, package, asset, asset.source)
 
@@ -42,6 +45,22 @@ def _entry(root: Path, package: Package, asset: Asset, build: Build) -> Iterator
         return
     if wrong:
         yield Finding(("packages", package.key, "entry"), *wrong, warning=True)
+
+
+def _bases(root: Path, application: Application, package: Package, build: Build) -> Iterator[Finding]:
+    """Pins of what the Dockerfile doesn't name: they hold nothing fast."""
+    if not build.bases:
+        return
+    try:
+        named = {base.image for base in bases(dockerfile_of(root, build), build.arguments, application.platform)}
+    except PanoramaError:  # the container's task tells it
+        return
+    for image in build.bases.keys() - named:
+        near = difflib.get_close_matches(image, sorted(named), n=1)
+        hint = f'did you mean "{near[0]}"?' if near else "remove it"
+        file = "image:" if build.image else build.dockerfile
+        message = f"{file} names no {image}, so its pin has no effect"
+        yield Finding(("packages", package.key, "container", "bases", image), message, hint, warning=True)
 
 
 def _model(root: Path, package: Package, asset: Asset, source: Source) -> Iterator[Finding]:

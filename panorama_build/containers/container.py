@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
 from panorama_build.containers import archive, context
+from panorama_build.containers.bases import Base, bases, rewritten
 from panorama_build.containers.dockerignore import Ignore
 from panorama_build.errors import PanoramaError
-from panorama_build.fingerprint import PIN, Fingerprint
+from panorama_build.fingerprint import Fingerprint
 from panorama_build.model import Build
-
-_BASE = re.compile(rb"(?im)^(\s*FROM\s+(?:--\S+\s+)*[^\s@]+)(?:@(sha256:[0-9a-f]{64}))?")
-_PINNED = re.compile(r"([^\s@]+)@(sha256:[0-9a-f]{64})")
 
 
 @dataclass(frozen=True)
 class Container:
-    """One container as an engine is asked for it: ``root`` is the context's folder, ``name`` the image's."""
+    """One container as an engine is asked for it: ``root`` is the context's folder, ``name`` the image's.
+
+    ``dockerfile`` is as a person wrote it; what is sent has the pinned digests in it.
+    """
 
     name: str
     root: Path
@@ -37,20 +38,20 @@ class Container:
 
     def fingerprint(self, digest_file: Callable[[Path], str]) -> Fingerprint:
         """All that the asset depends on, as it lies on disk now."""
-        return self.fingerprint_of(context.digest_entries(self.root, self.entries, digest_file, self._extra))
+        written = {context.DOCKERFILE: self.dockerfile}
+        return self.fingerprint_of(context.digest_entries(self.root, self.entries, digest_file, written))
 
     def fingerprint_of(self, digests: Mapping[str, str]) -> Fingerprint:
         """All that the asset depends on, for a context with these digests."""
         build = self.build
         # No other input's name begins with ./
         inputs = {f"./{path}": digest for path, digest in digests.items() if path != context.DOCKERFILE}
-        inputs["the image" if build.image else "the Dockerfile"] = self._unpinned()
+        inputs |= self._recipe()
+        inputs |= {f"base {image}": digest for image, digest in self.pins().items()}
         inputs["platform"] = self.platform
         inputs["recipe"] = archive.RECIPE
-        inputs |= {f"build argument {name}": _split(value)[0] for name, value in build.arguments.items()}
+        inputs |= {f"build argument {name}": value for name, value in build.arguments.items()}
         inputs |= {name: value for name in ("target", "network") if (value := getattr(build, name))}
-        pins = self._pins()
-        inputs |= {PIN: " ".join(pins)} if any(pins) else {}
         return Fingerprint(inputs)
 
     def files(self) -> Iterator[Path]:
@@ -60,27 +61,42 @@ class Container:
         yield from (self.root / entry.path for entry in self.entries if entry.kind == "file")
 
     def send(self, out: BinaryIO) -> dict[str, str]:
-        """Write the context to ``out``; give the digests of what was sent."""
-        return context.write(self.root, self.entries, out, self._extra)
+        """Write the context, with the pinned Dockerfile, to ``out``; give the digests of what was sent."""
+        dockerfile = rewritten(self.dockerfile, self.bases, self._with_pin)
+        return context.write(self.root, self.entries, out, {context.DOCKERFILE: dockerfile})
 
-    def _unpinned(self) -> str:
-        """The digest of the Dockerfile but for its base images' digests, which are an input of their own."""
-        return hashlib.sha256(_BASE.sub(rb"\1", self.dockerfile)).hexdigest()
+    @cached_property
+    def bases(self) -> list[Base]:
+        """Every place of the Dockerfile that names an image."""
+        return bases(self.dockerfile, self.build.arguments, self.platform)
 
-    def _pins(self) -> list[str]:
-        """The digests that pin base images, in the Dockerfile and in build arguments; empty where there is none."""
-        bases = [(match[2] or b"").decode("ascii") for match in _BASE.finditer(self.dockerfile)]
-        return [*bases, *(_split(value)[1] for _, value in sorted(self.build.arguments.items()))]
+    def pins(self) -> dict[str, str]:
+        """The digests by which images are pinned, in the manifest, the Dockerfile or a build argument."""
+        pins: dict[str, list[str]] = {}
+        for base in self.bases:
+            pins.setdefault(base.name, []).append(base.digest or self.build.bases.get(base.image, "none"))
+        # One digest, as a rule; where places that name the same image differ, all that they have.
+        return {
+            name: digests[0] if len(set(digests)) == 1 else " ".join(digests)
+            for name, digests in pins.items()
+            if set(digests) != {"none"}
+        }
 
-    @property
-    def _extra(self) -> dict[str, bytes]:
-        return {context.DOCKERFILE: self.dockerfile}
+    def unpinned(self) -> list[str]:
+        """The images that are taken by name alone, so that the registry decides what is built."""
+        pinned = self.pins()
+        return [name for name in dict.fromkeys(base.name for base in self.bases) if name not in pinned]
 
+    def _recipe(self) -> dict[str, str]:
+        """The Dockerfile but for the digests of its images, which are inputs of their own."""
+        if self.build.image:
+            return {"the image": self.build.image.partition("@")[0]}
+        bare = rewritten(self.dockerfile, self.bases, lambda base: base.name if base.is_literal else None)
+        return {"the Dockerfile": hashlib.sha256(bare).hexdigest()}
 
-def _split(value: str) -> tuple[str, str]:
-    """A build argument's value, without its digest where it is a pinned image; and that digest."""
-    match = _PINNED.fullmatch(value)
-    return (match[1], match[2]) if match else (value, "")
+    def _with_pin(self, base: Base) -> str | None:
+        digest = self.build.bases.get(base.image)
+        return f"{base.image}@{digest}" if digest else None
 
 
 def look(project: Path, name: str, build: Build, platform: str, exclude: list[Path]) -> Container:
@@ -90,16 +106,22 @@ def look(project: Path, name: str, build: Build, platform: str, exclude: list[Pa
     where the context, the Dockerfile or its .dockerignore is not there or not right.
     """
     if build.image is not None:
-        return Container(name, project, [], f"FROM {build.image}\n".encode(), build, platform)
+        return Container(name, project, [], dockerfile_of(project, build), build, platform)
     root = project / build.context
     if not root.is_dir():
         raise PanoramaError(
             "the folder of the container's build is missing", where=str(root), hint="make it, with a Dockerfile"
         )
     dockerfile = root / build.dockerfile
-    return Container(
-        name, root, context.entries(root, ignore_of(root, dockerfile), exclude), _read(dockerfile), build, platform
-    )
+    entries = context.entries(root, ignore_of(root, dockerfile), exclude)
+    return Container(name, root, entries, dockerfile_of(project, build), build, platform)
+
+
+def dockerfile_of(project: Path, build: Build) -> bytes:
+    """The Dockerfile of ``build``; that of an image is one line. Raises PanoramaError where it can't be read."""
+    if build.image is not None:
+        return f"FROM {build.image}\n".encode()
+    return _read(project / build.context / build.dockerfile)
 
 
 def _read(path: Path) -> bytes:

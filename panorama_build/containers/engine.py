@@ -63,6 +63,22 @@ def connect() -> DockerClient:
     return client
 
 
+def digest_of(client: DockerClient, image: str) -> str:
+    """The digest that a registry has of ``image`` now, ``sha256:<hex>``; of an image for many platforms it's the index.
+
+    Raises PanoramaError where the registry doesn't tell it. API: GET /distribution/NAME/json, 1.30 and later.
+    """
+    from docker.errors import DockerException
+    from requests.exceptions import RequestException
+
+    try:
+        found = client.api.inspect_distribution(image)  # type: ignore[no-untyped-call]
+    except (DockerException, RequestException) as error:
+        said = str(getattr(error, "explanation", None) or error)
+        raise PanoramaError(f"the registry tells no digest of {image}: {said}") from None
+    return str(found["Descriptor"]["digest"])
+
+
 def has_buildkit() -> bool:
     """Whether the docker command is here, with its buildx plugin."""
     if not shutil.which("docker"):

@@ -135,6 +135,7 @@ def _build(key: str, recipe: words.Recipe) -> Build:
         dockerfile=recipe.dockerfile,
         image=recipe.image,
         arguments=recipe.args,
+        bases=recipe.bases,
         target=recipe.target,
         network=recipe.network,
         pull=recipe.pull,

@@ -18,6 +18,7 @@ PortName: TypeAlias = Annotated[str, Meta(pattern=r"^[$a-zA-Z0-9_]+$", min_lengt
 Version: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9]+\.[0-9]+$", max_length=255)]
 Text: TypeAlias = Annotated[str, Meta(max_length=255)]
 Label: TypeAlias = Annotated[str, Meta(min_length=1, max_length=255)]
+ImageDigest: TypeAlias = Annotated[str, Meta(pattern=r"^sha256:[0-9a-f]{64}$")]
 Sha256: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 PortNumber: TypeAlias = Annotated[int, Meta(ge=1, le=65535)]
 PortType: TypeAlias = Literal["boolean", "float32", "int32", "string", "media"]
@@ -80,6 +81,10 @@ class Recipe(Words, kw_only=True):
     context: Annotated[str | None, Meta(description="Default: the package's folder.")] = None
     dockerfile: Annotated[str, Meta(description="Relative to the context.")] = "Dockerfile"
     args: Annotated[dict[str, str], Meta(description="Build arguments.")] = {}
+    bases: Annotated[
+        dict[str, ImageDigest],
+        Meta(description="Pins: the digest of each image that the Dockerfile names. `panorama-build pin` writes them."),
+    ] = {}
     target: Annotated[str | None, Meta(description="The stage of a multi-stage Dockerfile.")] = None
     network: Annotated[str | None, Meta(description="The network of RUN steps, e.g. none or host.")] = None
     pull: Annotated[bool, Meta(description="false: the base image lies in the engine alone.")] = True

@@ -49,12 +49,13 @@ def decide_container(project: Project, task: str, package: Package, asset: Asset
 def build_container(project: Project, task: str, package: Package, asset: Asset, forced: bool, say: Say) -> Outcome:
     """Make a container asset, unless one of the same inputs is in the store."""
     decision = decide_container(project, task, package, asset, forced)
-    artifact, fingerprint = decision.artifact, decision.fingerprint
+    artifact, fingerprint, unpinned = decision.artifact, decision.fingerprint, ""
     if artifact is None:
         with project.store.making() as temporary:
             written, sent = engine.build(decision.container, temporary, project.log(task), say)
             artifact = Artifact(written.sha256, written.size, written.tar_sha256)
             project.store.keep(temporary, artifact)
         fingerprint = decision.container.fingerprint_of(sent)
+        unpinned = "".join(f"; {image} is not pinned" for image in decision.container.unpinned())
     project.store.record(task, fingerprint, artifact)
-    return Outcome(decision.verb, asset_line(artifact) + decision.because)
+    return Outcome(decision.verb, asset_line(artifact) + unpinned + decision.because)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -52,15 +53,22 @@ def fetch_model(project: Project, task: str, package: Package, asset: Asset, for
     decision = decide_model(project, task, package, asset, forced)
     artifact = decision.artifact
     if artifact is None:
-        with project.store.making() as temporary:
-            fetched = fetch.download(resolve(project, source), temporary)
-            artifact = Artifact(fetched.sha256, fetched.size)
-            _check_archive(temporary, source)
-            _check_pin(project, package, asset, artifact)
-            project.store.keep(temporary, artifact)
+        artifact = fetch_archive(project, source, lambda found: _check_pin(project, package, asset, found))
     project.store.record(task, decision.fingerprint, artifact)
     unpinned = "" if source.sha256 else f"; not pinned, `sha256: {artifact.sha256}` would"
     return Outcome(decision.verb, asset_line(artifact) + unpinned + decision.because)
+
+
+def fetch_archive(project: Project, source: Source, accept: Callable[[Artifact], None] | None = None) -> Artifact:
+    """Bring an archive into the store, if ``accept`` raises nothing; whatever its name, the store has it by content."""
+    with project.store.making() as temporary:
+        fetched = fetch.download(resolve(project, source), temporary)
+        artifact = Artifact(fetched.sha256, fetched.size)
+        _check_archive(temporary, source)
+        if accept:
+            accept(artifact)
+        project.store.keep(temporary, artifact)
+    return artifact
 
 
 def resolve(project: Project, source: Source) -> Address:
