@@ -24,7 +24,8 @@ import pytest
 
 from tests import panorama_service as panorama
 from tests.applications import Run, run
-from tests.panorama_service import ACCOUNT, PanoramaService
+from tests.panorama_packages import ACCOUNT
+from tests.panorama_service import PanoramaService
 from tests.servers import S3, Engine
 from tests.upstream import Upstream
 
