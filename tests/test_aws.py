@@ -234,7 +234,7 @@ def test_an_object_without_sha256_is_read_to_know_it(bucket: Bucket, key: str, t
 
 @pytest.mark.server
 def test_an_object_that_another_tool_put_in_parts_is_read_to_know_it(bucket: Bucket, key: str, tmp_path: Path) -> None:
-    file = write(tmp_path / "a", noise(2 * PART))
+    file = write(tmp_path / "a", noise(PART + 5))
     upload = bucket.client.create_multipart_upload(Bucket=BUCKET, Key=key, ChecksumAlgorithm="SHA256")["UploadId"]
     at: Any = {"Bucket": BUCKET, "Key": key, "UploadId": upload}
     digest = base64.b64encode(hashlib.sha256(file.path.read_bytes()).digest()).decode()

@@ -5,8 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import random
+import re
+import resource
+import signal
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -20,11 +25,20 @@ import trustme
 
 from panorama_build.address import Address
 from panorama_build.errors import PanoramaError
-from panorama_build.transfer.fetch import Fetched, download
+from panorama_build.transfer.fetch import Fetched, download, resume
+from panorama_build.transfer.partial import partial
 
 CONTENT = random.Random(7).randbytes((5 << 20) + 3)
 FETCHED = Fetched(hashlib.sha256(CONTENT).hexdigest(), len(CONTENT))
 BUCKET = "panorama-test-fetch"
+
+
+VERSIONS = {
+    "/etag": {"ETag": '"v1"'},
+    "/dated": {"Last-Modified": "Sat, 01 Jan 2022 00:00:00 GMT"},
+    "/weak": {"ETag": 'W/"v1"'},
+}
+RANGES: list[str | None] = []
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -38,6 +52,8 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(302, b"", Location=query)
         elif path == "/model":
             self.answer(200, CONTENT)
+        elif path in VERSIONS:
+            self.answer_ranged(VERSIONS[path], cut=int(query) if query else None)
         elif path == "/broken":
             self.answer(200, CONTENT[: 2 << 20], size=len(CONTENT))
         elif path == "/chunked":
@@ -65,6 +81,15 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
         self.close_connection = True
+
+    def answer_ranged(self, tag: dict[str, str], cut: int | None) -> None:
+        """Answers as a server that tells versions apart, and breaks off after ``cut`` bytes each time."""
+        asked = re.fullmatch(r"bytes=(\d+)-", self.headers["Range"] or "")
+        RANGES.append(self.headers["Range"])
+        start = int(asked[1]) if asked and self.headers["If-Range"] in tag.values() else 0
+        place = {"Content-Range": f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}"} if start else {}
+        body = CONTENT[start:]
+        self.answer(206 if start else 200, body[:cut], len(body), **tag, **place)
 
     def answer_in_chunks(self, whole: bool) -> None:
         self.send_response(200)
@@ -253,6 +278,118 @@ def test_other_schemes_are_refused(to: Path) -> None:
     )
 
 
+# Broken off, and gone on with
+
+
+@pytest.mark.parametrize("url", ["etag", "dated"])
+def test_a_connection_that_breaks_is_taken_up_where_it_broke(https: str, to: Path, url: str) -> None:
+    RANGES.clear()
+    assert download(Address(f"{https}/{url}?2000000"), to) == FETCHED
+    assert RANGES == [None, "bytes=2000000-", "bytes=4000000-"]
+    assert to.read_bytes() == CONTENT
+
+
+def test_without_a_strong_tag_it_is_not(https: str, to: Path) -> None:
+    assert "the answer broke off after 2,000,000 of 5,242,883 bytes" in complaint(f"{https}/weak?2000000", to)
+
+
+def test_without_progress_it_is_given_up(https: str, to: Path) -> None:
+    assert "the answer broke off after 0 of 5,242,883 bytes" in complaint(f"{https}/etag?0", to)
+
+
+BROUGHT = """
+import resource, signal, sys
+from pathlib import Path
+from panorama_build.address import Address
+from panorama_build.transfer.fetch import resume
+from panorama_build.transfer.partial import partial
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, -1))
+with partial(Path(sys.argv[1]), "model") as to:
+    resume(Address(sys.argv[2]), to)
+"""
+
+
+def bring_and_be_killed(folder: Path, url: str) -> None:
+    """Begin a download in a process that the kernel kills at three million bytes."""
+    killed = subprocess.run([sys.executable, "-c", BROUGHT, str(folder), url])
+    assert killed.returncode == -signal.SIGXFSZ
+    assert 2_000_000 < (folder / "model").stat().st_size <= 3_000_000
+
+
+def bring(folder: Path, url: str, sha256: str | None = None) -> Fetched:
+    with partial(folder, "model") as to:
+        fetched = resume(Address(url), to, sha256)
+        assert to.path.read_bytes() == CONTENT
+    assert list(folder.iterdir()) == [], "what is done leaves nothing"
+    return fetched
+
+
+@pytest.mark.parametrize("url", ["etag", "dated"])
+def test_what_a_killed_run_brought_is_not_brought_again(https: str, tmp_path: Path, url: str) -> None:
+    bring_and_be_killed(tmp_path / "partial", f"{https}/{url}")
+    there = (tmp_path / "partial" / "model").stat().st_size
+    RANGES.clear()
+    assert bring(tmp_path / "partial", f"{https}/{url}") == FETCHED
+    assert [f"bytes={there}-"] == RANGES
+
+
+def test_a_file_that_was_whole_is_seen_to_be_current(https: str, tmp_path: Path) -> None:
+    bring_and_be_killed(tmp_path / "partial", f"{https}/etag")
+    (tmp_path / "partial" / "model").write_bytes(CONTENT)
+    RANGES.clear()
+    assert bring(tmp_path / "partial", f"{https}/etag") == FETCHED
+    assert [f"bytes={len(CONTENT) - 1}-"] == RANGES
+
+
+def test_a_file_that_changed_meanwhile_is_brought_whole(
+    https: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bring_and_be_killed(tmp_path / "partial", f"{https}/etag")
+    monkeypatch.setitem(VERSIONS, "/etag", {"ETag": '"v2"'})
+    assert bring(tmp_path / "partial", f"{https}/etag") == FETCHED
+
+
+def test_a_beginning_that_is_wrong_is_thrown_away(https: str, tmp_path: Path) -> None:
+    bring_and_be_killed(tmp_path / "partial", f"{https}/etag")
+    with (tmp_path / "partial" / "model").open("r+b") as file:
+        file.write(bytes(9))
+    assert bring(tmp_path / "partial", f"{https}/etag", FETCHED.sha256) == FETCHED
+
+
+@pytest.mark.parametrize(
+    "note", [b"", b"{", b"[]", b"[" * 100_000, b'{"tag": 1}', b'{"tag": "x", "size": -5}', b"\xff"]
+)
+def test_a_note_that_is_none_is_not_believed(https: str, tmp_path: Path, note: bytes) -> None:
+    bring_and_be_killed(tmp_path / "partial", f"{https}/etag")
+    (tmp_path / "partial" / "model.json").write_bytes(note)
+    assert bring(tmp_path / "partial", f"{https}/etag") == FETCHED
+
+
+def test_two_runs_that_bring_the_same_do_not_meet(https: str, tmp_path: Path) -> None:
+    with partial(tmp_path, "model") as one, partial(tmp_path, "model") as other:
+        assert one.path != other.path
+        assert resume(Address(f"{https}/etag"), one) == resume(Address(f"{https}/etag"), other) == FETCHED
+        one.path.rename(tmp_path / "asset")
+        with partial(tmp_path, "model") as third:
+            assert third.path == one.path, "its file has its own name by now"
+    assert [path.name for path in tmp_path.iterdir() if path.name != "ca.pem"] == ["asset"]
+
+
+def test_what_failed_stays_only_where_it_can_be_gone_on_with(http: str, tmp_path: Path) -> None:
+    for url, left in (("etag?2000000", True), ("weak?2000000", False), ("404", False)):
+        folder = tmp_path / url.partition("?")[0]
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, hard))
+        try:
+            with pytest.raises(PanoramaError), partial(folder, "model") as to:
+                resume(Address(f"{http}/{url}"), to)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert bool(list(folder.iterdir())) == left
+
+
 # S3
 
 
@@ -276,6 +413,67 @@ def test_an_s3_address_is_fetched_and_hashed(tmp_path: Path, to: Path) -> None:
     Bucket(Address(url)).put_file(url.removeprefix(f"s3://{BUCKET}/"), tmp_path / "model", FETCHED.sha256, FETCHED.size)
     assert download(Address(url), to) == FETCHED
     assert to.read_bytes() == CONTENT
+
+
+@pytest.mark.server
+@pytest.mark.usefixtures("server")
+def test_what_a_killed_run_brought_of_an_object_is_not_brought_again(tmp_path: Path) -> None:
+    from panorama_build.transfer.aws import Bucket
+
+    key = f"{uuid4().hex}/model.tar.gz"
+    bucket, url = Bucket(Address(f"s3://{BUCKET}")), f"s3://{BUCKET}/{key}"
+    bucket.client.put_object(Bucket=BUCKET, Key=key, Body=CONTENT)
+    bring_and_be_killed(tmp_path / "partial", url)
+    there = (tmp_path / "partial" / "model").stat().st_size
+    with partial(tmp_path / "partial", "model") as to:
+        assert bucket.open(key, at=there, tag=(to.begun() or (0, ""))[1]).start == there
+    assert bring(tmp_path / "partial", url, FETCHED.sha256) == FETCHED
+    bring_and_be_killed(tmp_path / "partial", url)
+    bucket.client.put_object(Bucket=BUCKET, Key=key, Body=CONTENT[::-1])
+    with partial(tmp_path / "partial", "model") as to:
+        assert resume(Address(url), to).sha256 == hashlib.sha256(CONTENT[::-1]).hexdigest()
+
+
+@pytest.mark.server
+@pytest.mark.usefixtures("server")
+@pytest.mark.parametrize("size", [0, 1, (8 << 20) - 1, 8 << 20, (8 << 20) + 1, (25 << 20) + 7])
+def test_objects_of_any_size_come_in_ranges_and_in_order(to: Path, size: int) -> None:
+    from panorama_build.transfer.aws import Bucket
+
+    key, content = f"{uuid4().hex}/model", random.Random(size).randbytes(size)
+    bucket = Bucket(Address(f"s3://{BUCKET}"))
+    bucket.client.put_object(Bucket=BUCKET, Key=key, Body=content)
+    assert download(Address(f"s3://{BUCKET}/{key}"), to) == Fetched(hashlib.sha256(content).hexdigest(), size)
+    assert to.read_bytes() == content
+
+
+@pytest.mark.server
+@pytest.mark.usefixtures("server")
+def test_an_object_that_changes_while_it_comes_is_one_line(to: Path) -> None:
+    from panorama_build.transfer.aws import Bucket
+
+    key, bucket = f"{uuid4().hex}/model", Bucket(Address(f"s3://{BUCKET}"))
+    bucket.client.put_object(Bucket=BUCKET, Key=key, Body=bytes(20 << 20))
+    pieces = bucket.get(key)
+    next(pieces)
+    bucket.client.put_object(Bucket=BUCKET, Key=key, Body=b"1" * (20 << 20))
+    with pytest.raises(PanoramaError, match=r"the object changed during the transfer; GetObject .*\(run again\)"):
+        list(pieces)
+
+
+@pytest.mark.server
+def test_a_version_of_an_object_is_fetched(server: Any, to: Path) -> None:
+    from panorama_build.transfer.aws import Bucket
+
+    name = server.make_bucket(f"versions-{uuid4().hex}")
+    client = Bucket(Address(f"s3://{name}")).client
+    client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    first = client.put_object(Bucket=name, Key="model", Body=CONTENT)["VersionId"]
+    client.put_object(Bucket=name, Key="model", Body=b"newer")
+    assert download(Address(f"s3://{name}/model?versionId={first}"), to) == FETCHED
+    assert download(Address(f"s3://{name}/model"), to).size == 5
+    message = complaint(f"s3://{name}/model?versionId={first[::-1]}", to)
+    assert message.startswith(f"s3://{name}/model: there is no such version of the object; GetObject"), message
 
 
 @pytest.mark.server

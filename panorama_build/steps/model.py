@@ -16,6 +16,7 @@ from panorama_build.steps.decision import Decision, left, why_made
 from panorama_build.steps.outcome import Outcome, asset_line
 from panorama_build.store import Artifact
 from panorama_build.transfer import fetch
+from panorama_build.transfer.partial import partial
 
 
 @dataclass(frozen=True)
@@ -61,13 +62,14 @@ def fetch_model(project: Project, task: str, package: Package, asset: Asset, for
 
 def fetch_archive(project: Project, source: Source, accept: Callable[[Artifact], None] | None = None) -> Artifact:
     """Bring an archive into the store, if ``accept`` raises nothing; whatever its name, the store has it by content."""
-    with project.store.making() as temporary:
-        fetched = fetch.download(resolve(project, source), temporary)
+    name = Fingerprint({"url": source.address.url, "endpoint": source.address.endpoint or ""}).digest
+    with partial(project.store.root / "partial", name) as received:
+        fetched = fetch.resume(resolve(project, source), received, source.sha256)
         artifact = Artifact(fetched.sha256, fetched.size)
-        _check_archive(temporary, source)
+        _check_archive(received.path, source)
         if accept:
             accept(artifact)
-        project.store.keep(temporary, artifact)
+        project.store.keep(received.path, artifact)
     return artifact
 
 

@@ -6,8 +6,11 @@ The only user of boto3. It is imported inside the functions that need it, becaus
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -19,16 +22,22 @@ from panorama_build.errors import PanoramaError
 from panorama_build.files import digest_of, read
 from panorama_build.transfer.multipart import MIB, PART, TAKEN, Multipart, Parts, composite, in_base64, part_size
 from panorama_build.transfer.refusals import code_of, explain, explained
+from panorama_build.transfer.stream import Stream
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.literals import ObjectCannedACLType
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
 
 SINGLE_PUT = 256 * MIB
+RANGE = 8 * MIB
+AT_ONCE = 8
 ANNOUNCED = "sha256"  # the member of an object's metadata that holds the digest of all its bytes, in hex
 
 _AGAIN = "build it again"
 ABSENT = frozenset({"404", "NoSuchKey", "NotFound"})
+_EMPTY = frozenset({"InvalidRange", "416"})  # of an empty object no byte can be asked for by its place
+_OTHER = frozenset({"PreconditionFailed", "412"})
 # Someone else's conditional request, or end of the upload, came between: the key may still be free.
 _CROSSED = frozenset({"ConditionalRequestConflict", "409", "NoSuchUpload"})
 
@@ -157,27 +166,81 @@ class Bucket:
         return False
 
     def get(self, key: str, version: str | None = None) -> Iterator[bytes]:
-        """The bytes of an object in pieces of 1 MiB at most, all of one version.
+        """The bytes of an object in pieces, all of one version; see ``open``."""
+        yield from self.open(key, version).pieces
 
-        A connection that breaks is taken up where it broke, as long as there is progress.
+    def open(self, key: str, version: str | None = None, *, at: int = 0, tag: str | None = None) -> Stream:
+        """An object from byte ``at`` on if its ETag is still ``tag``, else from its start.
+
+        It comes in ranges of 8 MiB, some at a time, each on condition that the object is still the same. A connection
+        that breaks is taken up where it broke, as long as there is progress.
         """
+        asked = {**self._payer, **({"VersionId": version} if version else {})}
+        with self._call("GetObject", key):
+            try:
+                first = self._range(key, asked | ({"IfMatch": tag} if tag else {}), at, at + RANGE)
+            except Exception as error:
+                if code_of(error) in _EMPTY and not at:
+                    first = self.client.get_object(Bucket=self.name, Key=key, **asked)
+                elif code_of(error) in _EMPTY | _OTHER and at:
+                    return self.open(key, version)
+                else:
+                    raise
+        start, size = _place(first)
+        if start != at:
+            first["Body"].close()
+            return self.open(key, version)
+        pieces = self._in_ranges(key, asked | {"IfMatch": first["ETag"]}, first, start, size)
+        return Stream(pieces, start, size, first["ETag"])
+
+    def _in_ranges(
+        self, key: str, bound: Mapping[str, Any], first: GetObjectOutputTypeDef, start: int, size: int
+    ) -> Iterator[bytes]:
+        """All pieces from ``start``, in order: a few ranges are on their way at any time."""
+        end = start + first["ContentLength"]
+        yield from self._pieces(key, bound, start, end, first)
+        if end == size:
+            return
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            waiting: deque[Future[bytes]] = deque()
+            try:
+                for begin in range(end, size, RANGE):
+                    waiting.append(pool.submit(self._whole_range, key, bound, begin, min(begin + RANGE, size)))
+                    if len(waiting) > AT_ONCE:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+
+    def _whole_range(self, key: str, bound: Mapping[str, Any], start: int, end: int) -> bytes:
+        return b"".join(self._pieces(key, bound, start, end))
+
+    def _pieces(
+        self, key: str, bound: Mapping[str, Any], start: int, end: int, answer: GetObjectOutputTypeDef | None = None
+    ) -> Iterator[bytes]:
+        """The bytes from ``start`` to ``end``, the first of them in ``answer`` if it is given."""
         from botocore.exceptions import HTTPClientError, IncompleteReadError
 
-        bound: dict[str, Any] = {**self._payer, **({"VersionId": version} if version else {})}
-        offset, begun = 0, -1
         with self._call("GetObject", key):
-            while offset > begun:
-                begun = offset
-                answer = self.client.get_object(Bucket=self.name, Key=key, **bound)
+            while start < end:
+                begun, answer = start, answer or self._range(key, bound, start, end)
                 try:
                     for piece in answer["Body"].iter_chunks(MIB):
-                        offset += len(piece)
+                        start += len(piece)
                         yield piece
-                    return
                 except (HTTPClientError, IncompleteReadError):
-                    if offset == begun:
+                    if start == begun:
                         raise
-                bound |= {"IfMatch": answer["ETag"], "Range": f"bytes={offset}-"}
+                if start == begun or start > end:
+                    raise self._error(key, f"answered {start - begun:,} bytes where {end - begun:,} were asked for")
+                answer = None
+
+    def _range(self, key: str, bound: Mapping[str, Any], start: int, end: int) -> GetObjectOutputTypeDef:
+        answer = self.client.get_object(Bucket=self.name, Key=key, Range=f"bytes={start}-{end - 1}", **bound)
+        if start and _place(answer)[0] != start:
+            raise self._error(key, f"does not answer from byte {start:,} on")
+        return answer
 
     def remove(self, key: str) -> None:
         """Remove an object; where there is none, nothing happens."""
@@ -205,6 +268,9 @@ class Bucket:
 
     def _read_sha256(self, key: str) -> str:
         return digest_of(self.get(key))
+
+    def _error(self, key: str, message: str) -> PanoramaError:
+        return PanoramaError(f"the server {message}", where=f"s3://{self.name}/{key}", hint="run again")
 
     def _verify_taken(self, key: str, sha256: str, size: int, path: Path, part: int) -> None:
         if not self.holds(key, sha256, size, path, part=part):
@@ -242,6 +308,12 @@ class Bucket:
         )
         with explained(call, there):
             yield
+
+
+def _place(answer: GetObjectOutputTypeDef) -> tuple[int, int]:
+    """Where an answer begins in its object, and the size of that."""
+    told = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", answer.get("ContentRange") or "")
+    return (int(told[1]), int(told[2])) if told else (0, answer["ContentLength"])
 
 
 def _damaged(path: Path, found: str, sha256: str) -> PanoramaError:

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import http.client
-import ssl
-import urllib.request
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
-from urllib.error import HTTPError, URLError
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from panorama_build.address import Address, parse_s3_url, public_url
+from panorama_build.address import Address, parse_s3_url, public_url, silence
 from panorama_build.errors import PanoramaError
 from panorama_build.files import read
 from panorama_build.transfer.aws import Bucket
 from panorama_build.transfer.multipart import MIB
-
-TIMEOUT = 30.0
+from panorama_build.transfer.partial import Partial
+from panorama_build.transfer.stream import Stream
+from panorama_build.transfer.web import open_web
 
 
 @dataclass(frozen=True)
@@ -32,7 +28,7 @@ class Fetched:
     size: int
 
 
-def download(source: Address, to: Path, *, timeout: float = TIMEOUT) -> Fetched:
+def download(source: Address, to: Path, *, timeout: float | None = None) -> Fetched:
     """Bring the bytes of ``source`` into the file ``to``, which is created or overwritten.
 
     ``source.url`` is a path (relative to the working directory), ``file://``, ``http://``, ``https://`` or
@@ -40,138 +36,80 @@ def download(source: Address, to: Path, *, timeout: float = TIMEOUT) -> Fetched:
     Raises PanoramaError, also when less arrives than was announced; what then lies in ``to`` is the caller's to remove,
     as is the comparison with a pinned digest the caller's to make.
     """
-    return save(_pieces(source, timeout), to)
+    return save(_open(source, timeout).pieces, to)
 
 
-def save(pieces: Iterator[bytes], to: Path) -> Fetched:
-    """Write ``pieces`` into ``to`` and hash them in the same pass; raises PanoramaError when ``to`` takes no more."""
-    digest, size = hashlib.sha256(), 0
+def resume(source: Address, to: Partial, sha256: str | None = None) -> Fetched:
+    """Bring the bytes of ``source`` into ``to``, going on with those of a run before where they are of this version.
+
+    Like ``download``. Where the whole has another digest than ``sha256``, what was kept is not believed: all is
+    brought once more.
+    """
+    begun = to.begun()
+    fetched = _resume(source, to, begun)
+    if begun and sha256 not in (None, fetched.sha256):
+        return _resume(source, to, None)
+    return fetched
+
+
+def _resume(source: Address, to: Partial, begun: tuple[int, str] | None) -> Fetched:
+    at, tag = begun or (0, None)
+    stream = _open(source, None, at, tag)
     try:
-        with to.open("wb") as file:
+        to.remember(stream.tag, stream.size)
+    except OSError as error:
+        raise _unwritable(to.note, error) from error
+    fetched = save(stream.pieces, to.path, stream.start)
+    to.forget()
+    return fetched
+
+
+def save(pieces: Iterator[bytes], to: Path, start: int = 0) -> Fetched:
+    """Write ``pieces`` into ``to`` behind its first ``start`` bytes, and hash it all in the same pass.
+
+    Raises PanoramaError when ``to`` takes no more.
+    """
+    digest, size = hashlib.sha256(), start
+    try:
+        with to.open("r+b" if start else "w+b") as file:
+            os.truncate(file.fileno(), start)
+            _hash_all(file, digest)
             for piece in pieces:
                 digest.update(piece)
                 size += file.write(piece)
     except OSError as error:
-        hint = "make room or choose another place"
-        raise PanoramaError(f"cannot be written: {error.strerror}", where=str(to), hint=hint) from error
+        raise _unwritable(to, error) from error
     return Fetched(digest.hexdigest(), size)
 
 
-def _pieces(source: Address, timeout: float) -> Iterator[bytes]:
+def _hash_all(file: Any, digest: Any) -> None:
+    while piece := file.read(MIB):
+        digest.update(piece)
+
+
+def _unwritable(to: Path, error: OSError) -> PanoramaError:
+    return PanoramaError(
+        f"cannot be written: {error.strerror}", where=str(to), hint="make room or choose another place"
+    )
+
+
+def _open(source: Address, timeout: float | None, at: int = 0, tag: str | None = None) -> Stream:
     scheme, separator, _ = source.url.partition("://")
     if not separator:
-        return read(Path(source.url))
+        return Stream(read(Path(source.url)))
     if scheme == "file":
-        return read(Path(unquote(urlsplit(source.url).path)))
+        return Stream(read(Path(unquote(urlsplit(source.url).path))))
     if scheme == "s3":
-        return _from_s3(source)
+        return _from_s3(source, at, tag)
     if scheme in {"http", "https"}:
-        return _from_web(source.url, timeout)
+        return open_web(source.url, timeout or silence(), at=at, tag=tag)
     raise PanoramaError(
         f'nothing can be fetched over "{scheme}"', where=public_url(source.url), hint="use a path, https:// or s3://"
     )
 
 
-def _from_s3(source: Address) -> Iterator[bytes]:
+def _from_s3(source: Address, at: int, tag: str | None) -> Stream:
     _, key, version = parse_s3_url(source.url)
     if not key:
         raise PanoramaError("names a bucket, no object", where=public_url(source.url), hint="write s3://BUCKET/KEY")
-    return Bucket(source).get(key, version)
-
-
-def _from_web(url: str, timeout: float) -> Iterator[bytes]:
-    with _told(url):
-        request = _request(url)
-        opener = urllib.request.build_opener(_Redirects)
-        with opener.open(request, timeout=timeout) as answer:
-            announced, size = answer.length, 0
-            while piece := answer.read(MIB):
-                size += len(piece)
-                yield piece
-    if announced is not None and size != announced:
-        raise _broke_off(url, size, announced)
-
-
-def _broke_off(url: str, size: int, announced: int) -> PanoramaError:
-    message = f"the answer broke off after {size:,} of {announced:,} bytes"
-    return PanoramaError(message, where=public_url(url), hint="run again")
-
-
-def _request(url: str) -> urllib.request.Request:
-    """A GET of ``url``; its user and password go into a header that no redirect carries on."""
-    parts = urlsplit(url)
-    user, _, host = parts.netloc.rpartition("@")
-    if not host:
-        raise http.client.InvalidURL("no host in it")
-    request = urllib.request.Request(parts._replace(netloc=host, fragment="").geturl())
-    if user:
-        token = base64.b64encode(unquote(user).encode()).decode("ascii")
-        request.add_unredirected_header("Authorization", f"Basic {token}")
-    return request
-
-
-class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects, never from https to anything less."""
-
-    def redirect_request(
-        self,
-        req: urllib.request.Request,
-        fp: IO[bytes],
-        code: int,
-        msg: str,
-        headers: http.client.HTTPMessage,
-        newurl: str,
-    ) -> urllib.request.Request | None:
-        """The request to follow with; raises PanoramaError when it would leave https, or HTTP altogether."""
-        allowed = {"https"} if req.type == "https" else {"http", "https"}
-        if urlsplit(newurl).scheme not in allowed:
-            message = f"redirects from {req.type} to {public_url(newurl)}, which is not followed"
-            raise PanoramaError(message, where=public_url(req.full_url), hint="use an address that stays on https")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-@contextmanager
-def _told(url: str) -> Iterator[None]:
-    """Turns what urllib raises into one sentence about ``url``."""
-    try:
-        yield
-    except HTTPError as error:
-        message, hint = _refusal(error)
-        error.close()
-    except URLError as error:
-        message, hint = _fault(error.reason)
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        message, hint = _fault(error)
-    else:
-        return
-    raise PanoramaError(message, where=public_url(url), hint=hint)
-
-
-def _refusal(error: HTTPError) -> tuple[str, str]:
-    said = f"the server answered {error.code} {http.client.responses.get(error.code, '')}".rstrip()
-    if error.code in {401, 403, 407}:
-        return said, "it wants credentials, or others: check that you may read it"
-    if error.code in {404, 410}:
-        return said, "there is nothing under this address: correct it"
-    if error.code == 429 or error.code >= 500:
-        return said, "run again later"
-    if error.code < 400:
-        return f"{said}, and the redirects lead nowhere", "correct the address"
-    return said, "correct the address"
-
-
-def _fault(error: BaseException | str) -> tuple[str, str]:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        hint = "set SSL_CERT_FILE to the certificate of the server's authority"
-        return f"TLS failed: {error.verify_message}", hint
-    if isinstance(error, ssl.SSLError):
-        return f"TLS failed: {error.reason or error}", "check that the server speaks https there"
-    if isinstance(error, TimeoutError):
-        return "the server does not answer", "check the address and the network"
-    if isinstance(error, http.client.IncompleteRead):
-        return f"the answer broke off after {len(error.partial):,} bytes of its last piece", "run again"
-    if isinstance(error, OSError):
-        return f"the server cannot be reached: {error.strerror or error}", "check the address and the network"
-    if isinstance(error, (http.client.InvalidURL, ValueError)):
-        return f"not an address: {error}", "correct it"
-    return f"the server's answer is not HTTP: {type(error).__name__}", "check the address"
+    return Bucket(source).open(key, version, at=at, tag=tag)
