@@ -91,8 +91,10 @@ class Store:
 
     def keep(self, temporary: Path, artifact: Artifact) -> None:
         """Name a finished file by its content."""
+        asset = self.asset(artifact.sha256)
+        asset.parent.mkdir(parents=True, exist_ok=True)
         temporary.chmod(0o444)
-        os.replace(temporary, self.asset(artifact.sha256))
+        os.replace(temporary, asset)
 
     def record(self, task: str, fingerprint: Fingerprint, artifact: Artifact) -> None:
         """Remember that ``task`` made ``artifact`` of these inputs, and that it is the task's asset now."""
