@@ -23,7 +23,7 @@ from panorama_build.digests import Digests
 from panorama_build.errors import PanoramaError
 from panorama_build.manifest.application import load_application
 from panorama_build.manifest.yamlfile import Places
-from panorama_build.model import Application, Asset, Build, Package, SharedStore, Source
+from panorama_build.model import Application, Asset, Build, Package, SharedStore, Site, Source
 from panorama_build.store import Store
 from panorama_build.transfer.cache import Cache
 from panorama_build.uptodate import Notes
@@ -77,6 +77,10 @@ class Project:
     def receipt(self, package: Package, remote: str) -> Path:
         """What is known of a package's last publishing to the remote with this URL."""
         return self.state / "receipts" / hashlib.sha256(remote.encode()).hexdigest()[:16] / f"{package.key}.json"
+
+    def site_receipt(self, site: Site, service: str) -> Path:
+        """What is known of a site's last deployment through the service of this name."""
+        return self.state / "receipts" / hashlib.sha256(service.encode()).hexdigest()[:16] / f"sites/{site.key}.json"
 
     def log(self, task: str) -> Path:
         """The log of a task's build."""

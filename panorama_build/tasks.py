@@ -1,7 +1,7 @@
 """An application as doit tasks.
 
     check   graph   model:*   container:*   package:*        `doit` alone: everything, locally
-    publish:*                                                asked for by name
+    publish:*   deploy:*   status:*   remove:*               asked for by name
 
 doit decides whether to ask, by the content of files and outputs; a task that it starts asks the store first.
 """
@@ -32,10 +32,11 @@ from panorama_build.checks.inspection import inspect
 from panorama_build.errors import PanoramaError, PanoramaErrors
 from panorama_build.manifest import schema
 from panorama_build.manifest.application import MANIFEST
-from panorama_build.model import Asset, Build, Package, Source
+from panorama_build.model import Asset, Build, Package, Site, Source
 from panorama_build.project import Project
 from panorama_build.reporter import Reporter
 from panorama_build.steps.container import build_container, container_of
+from panorama_build.steps.deploy import deploy, remove, service_of, status
 from panorama_build.steps.graph import graph_files, write_graphs
 from panorama_build.steps.model import fetch_model, local_path
 from panorama_build.steps.outcome import NOTHING_TO_SAY, Outcome
@@ -124,6 +125,11 @@ def tasks(project: Project, findings: list[PanoramaError]) -> Iterator[Task]:
     yield from _group("container", "Build each container whose sources changed", _containers(project))
     yield from _group("package", "Write each package.json and its descriptors", _packages(project))
     yield from _group("publish", "Publish each package: what is there already stays", _publishings(project))
+    yield from _group(
+        "deploy", "Bring the application to each site, and wait until it runs there", _deployments(project)
+    )
+    yield from _group("status", "Tell what runs at each site", _statuses(project))
+    yield from _group("remove", "Remove the application from each site, with --yes", _removals(project))
 
 
 def _group(name: str, doc: str, members: Iterator[Task]) -> Iterator[Task]:
@@ -327,3 +333,50 @@ def _publishing(project: Project, package: Package) -> Task:
         file_dep=[str(project.package_json(package))],
         uptodate=[lambda: is_published(project, package) and not forced],
     )
+
+
+def _deployments(project: Project) -> Iterator[Task]:
+    for site in project.application.sites:
+        yield _deployment(project, site)
+
+
+def _deployment(project: Project, site: Site) -> Task:
+    forced = _forced()
+    try:
+        service_of(project)
+    except PanoramaError as error:
+        return _broken(f"deploy:{site.key}", error)
+    return _task(
+        lambda: deploy(project, site, forced, _sayer(f"deploy:{site.key}")),
+        name=site.key,
+        doc=f"Deploy to {site.device}",
+        task_dep=["graph", *(["publish"] if project.application.packages else [])],
+    )
+
+
+def _statuses(project: Project) -> Iterator[Task]:
+    for site in project.application.sites:
+        yield _status(project, site)
+
+
+def _status(project: Project, site: Site) -> Task:
+    say = _sayer(f"status:{site.key}")
+    return _task(lambda: status(project, site, say), name=site.key, doc=f"Tell what runs on {site.device}")
+
+
+def _removals(project: Project) -> Iterator[Task]:
+    for site in project.application.sites:
+        yield _removal(project, site)
+
+
+def _removal(project: Project, site: Site) -> Task:
+    def action(yes: bool) -> dict[str, str] | TaskFailed:
+        return _action(lambda: remove(project, site, yes, _sayer(f"remove:{site.key}")))()
+
+    return {
+        "name": site.key,
+        "doc": f"Remove {site.name} from {site.device}",
+        "actions": [action],
+        "io": {"capture": False},
+        "params": [{"name": "yes", "long": "yes", "type": bool, "default": False, "help": "without it, nothing is"}],
+    }
