@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def root_file_system(
-    _client: DockerClient, container: Container, lines: BuildLog
+    _client: DockerClient, container: Container, lines: BuildLog, cached: bool
 ) -> Iterator[tuple[Iterator[bytes], dict[str, str]]]:
     """The tar of the built root file system, and the digests of what was sent, complete once the tar is.
 
@@ -31,7 +31,7 @@ def root_file_system(
     # With it BuildKit gives every file that time, and .pyc files no longer fit their sources; the archive clamps.
     environment = {name: value for name, value in os.environ.items() if name != "SOURCE_DATE_EPOCH"}
     pipe = subprocess.PIPE
-    process = subprocess.Popen(_buildx(container), stdin=pipe, stdout=pipe, stderr=pipe, env=environment)
+    process = subprocess.Popen(_buildx(container, cached), stdin=pipe, stdout=pipe, stderr=pipe, env=environment)
     assert process.stdin and process.stdout and process.stderr
     sender = Sender(container, process.stdin)
     reader = threading.Thread(target=lines.read, args=(process.stderr,))
@@ -77,12 +77,13 @@ def _finish(process: subprocess.Popen[bytes], sender: Sender, reader: threading.
         raise lines.failure()
 
 
-def _buildx(container: Container) -> list[str]:
+def _buildx(container: Container, cached: bool) -> list[str]:
     build = container.build
     options = [f"--build-arg={name}={value}" for name, value in build.arguments.items()]
     options += [f"--target={build.target}"] if build.target else []
     options += [f"--network={build.network}"] if build.network else []
     options += ["--pull"] if build.pull else []
+    options += [] if cached else ["--no-cache"]
     return [
         *("docker", "buildx", "build", f"--platform={container.platform}", f"--file={context.DOCKERFILE}"),
         *("--progress=plain", "--provenance=false", "--output=type=tar,dest=-", *options, "-"),

@@ -24,13 +24,13 @@ LABEL = "panorama-build"  # marks the images that this program made
 
 @contextmanager
 def root_file_system(
-    client: DockerClient, container: Container, lines: BuildLog
+    client: DockerClient, container: Container, lines: BuildLog, cached: bool
 ) -> Iterator[tuple[Iterator[bytes], dict[str, str]]]:
     """The tar of the built root file system, and the digests of what was sent.
 
     Raises PanoramaError if the build fails.
     """
-    image, sent = _image(client, container, lines)
+    image, sent = _image(client, container, lines, cached)
     architecture = _inspect(client, image)["Architecture"]
     if machines.name(architecture) != container.architecture:
         raise machines.wrong(container.platform, f"the image is for {architecture}")
@@ -41,7 +41,7 @@ def root_file_system(
         client.api.remove_container(export, force=True)
 
 
-def _image(client: DockerClient, container: Container, lines: BuildLog) -> tuple[str, dict[str, str]]:
+def _image(client: DockerClient, container: Container, lines: BuildLog, cached: bool) -> tuple[str, dict[str, str]]:
     """Build the image, under a name of its own so that the layers stay; one that it replaces is removed."""
     from docker.errors import APIError, ImageNotFound
 
@@ -54,7 +54,7 @@ def _image(client: DockerClient, container: Container, lines: BuildLog) -> tuple
     sender, built, failure = Sender(container, os.fdopen(writing, "wb")), "", None
     try:
         with os.fdopen(reading, "rb") as pipe:
-            built = _build(client, container, tag, iter(lambda: pipe.read(BUFFER), b""), lines)
+            built = _build(client, container, tag, iter(lambda: pipe.read(BUFFER), b""), lines, cached)
     except APIError as error:
         lines.write(str(error.explanation or error))
         failure = lines.failure()
@@ -84,7 +84,9 @@ def _remove(client: DockerClient, image: str) -> None:
         client.api.remove_image(image)
 
 
-def _build(client: DockerClient, container: Container, tag: str, stream: Iterator[bytes], lines: BuildLog) -> str:
+def _build(
+    client: DockerClient, container: Container, tag: str, stream: Iterator[bytes], lines: BuildLog, cached: bool
+) -> str:
     build, image = container.build, ""
     # A generator and not a file: requests takes the size of a pipe, 0, for the length of the body.
     events = client.api.build(
@@ -98,6 +100,7 @@ def _build(client: DockerClient, container: Container, tag: str, stream: Iterato
         target=build.target or "",
         network_mode=build.network,
         pull=build.pull,
+        nocache=not cached,
         rm=True,
         forcerm=True,
         decode=True,

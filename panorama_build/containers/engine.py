@@ -25,12 +25,13 @@ TIMEOUT = 600  # seconds without a byte from the engine; a classic build step ca
 
 
 def build(
-    container: Container, path: Path, log: Path, say: Callable[[str], None]
+    container: Container, path: Path, log: Path, say: Callable[[str], None], *, cached: bool = True
 ) -> tuple[archive.Written, dict[str, str]]:
     """Build ``container`` and write its root file system to ``path``; give what was written, and the digests of what
     was sent.
 
-    Every line of the build goes to the file ``log`` and to ``say``. Raises PanoramaError: no engine, no emulation
+    Every line of the build goes to the file ``log`` and to ``say``. Unless ``cached``, every step runs, whatever layers
+    the engine has. Raises PanoramaError: no engine, no emulation
     for the platform, a failed build (with the tail of its log), or a result of another architecture.
     """
     from docker.errors import DockerException
@@ -40,7 +41,7 @@ def build(
     machines.check_emulation(client.info(), container.platform, container.dockerfile)
     road = buildkit if has_buildkit() else classic
     try:
-        with BuildLog(log, say) as lines, road.root_file_system(client, container, lines) as (stream, sent):
+        with BuildLog(log, say) as lines, road.root_file_system(client, container, lines, cached) as (stream, sent):
             written = archive.write_asset(stream, path)
     except (DockerException, RequestException) as error:
         hint = f"run again; the log so far: {os.path.relpath(log)}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from panorama_build.containers import engine
 from panorama_build.containers.container import Container, look
+from panorama_build.containers.difference import first_difference
 from panorama_build.fingerprint import Fingerprint
 from panorama_build.model import Asset, Build, Package
 from panorama_build.project import Project
@@ -49,13 +50,26 @@ def decide_container(project: Project, task: str, package: Package, asset: Asset
 def build_container(project: Project, task: str, package: Package, asset: Asset, forced: bool, say: Say) -> Outcome:
     """Make a container asset, unless one of the same inputs is in the store."""
     decision = decide_container(project, task, package, asset, forced)
-    artifact, fingerprint, unpinned = decision.artifact, decision.fingerprint, ""
+    artifact, fingerprint, notes = decision.artifact, decision.fingerprint, ""
     if artifact is None:
         with project.store.making() as temporary:
-            written, sent = engine.build(decision.container, temporary, project.log(task), say)
+            written, sent = engine.build(decision.container, temporary, project.log(task), say, cached=not forced)
             artifact = Artifact(written.sha256, written.size, written.tar_sha256)
             project.store.keep(temporary, artifact)
         fingerprint = decision.container.fingerprint_of(sent)
-        unpinned = "".join(f"; {image} is not pinned" for image in decision.container.unpinned())
+        notes = "".join(f"; {image} is not pinned" for image in decision.container.unpinned())
+        notes += _compared(project, project.store.recorded(fingerprint), artifact)
     project.store.record(task, fingerprint, artifact)
-    return Outcome(decision.verb, asset_line(artifact) + unpinned + decision.because)
+    return Outcome(decision.verb, asset_line(artifact) + notes + decision.because)
+
+
+def _compared(project: Project, before: Artifact | None, after: Artifact) -> str:
+    """What a second build of the same inputs gave: the same bits, or what a step writes differently each time."""
+    if before is None:
+        return ""
+    if before.sha256 == after.sha256:
+        return "; the same bits as before"
+    if not project.store.holds(before.sha256):
+        return "; not the bits of before"
+    found = first_difference(project.store.asset(before.sha256), project.store.asset(after.sha256))
+    return f"; not the bits of before: {found}"
