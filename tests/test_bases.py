@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from panorama_build.containers.bases import Base, bases, rewritten
@@ -74,6 +74,7 @@ def test_what_is_sent_names_the_digest_where_the_dockerfile_names_the_image(writ
 LINES = ["FROM debian:12", "FROM $A AS b", "from b", "ARG A=debian:12", "COPY --from=python:3.9 \\", " x y", "# c", ""]
 
 
+@example("\x0c\\\n\x1c", False)
 @given(st.lists(st.sampled_from(LINES) | st.text(max_size=20)).map("\n".join) | st.text(), st.booleans())
 def test_without_its_digests_the_text_is_what_was_written(text: str, given_a: bool) -> None:
     dockerfile = text.encode("utf-8", "surrogatepass")

@@ -38,7 +38,7 @@ def instructions(text: str) -> Iterator[Instruction]:
     gathered, start, first = "", 0, 1
     ends: list[str] = []
     for number, match in enumerate(_LINE.finditer(text), 1):
-        line, stripped = match[0], match[0].strip("\ufeff \t\r\n")
+        line, stripped = match[0], match[0].strip().strip("\ufeff").strip()
         if ends:
             ends = ends[1:] if stripped == ends[0] else ends
         elif not stripped or stripped.startswith("#"):
@@ -72,8 +72,8 @@ def _instruction(text: str, start: int, line: int) -> Iterator[Instruction]:
 
 
 def _here_documents(text: str) -> list[str]:
-    word = text.split(None, 1)[0].upper()
-    return [end for _, end in _HEREDOC.findall(text)] if word in ("RUN", "COPY", "ADD") else []
+    takes_any = text.strip().upper().startswith(("RUN", "COPY", "ADD"))
+    return [end for _, end in _HEREDOC.findall(text)] if takes_any else []
 
 
 def _blank(text: str) -> str:
