@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from doit import Globals
 from doit.exceptions import BaseFail, TaskFailed, UnmetDependency
 from doit.reporter import ConsoleReporter
 
 WIDTH = 10
+TRACELESS = "traceless"
+"""The mark of a task that only tells: not even doit's database remembers it."""
 
 
 class Reporter(ConsoleReporter):  # type: ignore[misc]
@@ -26,6 +29,9 @@ class Reporter(ConsoleReporter):  # type: ignore[misc]
     def add_success(self, task: Any) -> None:
         """A line with the task's outcome."""
         if not task.actions:
+            return
+        if task.meta and TRACELESS in task.meta:
+            Globals.dep_manager.remove_success(task)
             return
         verb, detail = task.values.get("verb", "done"), task.values.get("detail", "")
         if verb:

@@ -54,11 +54,11 @@ class Store:
         """The file that says what a task's asset is."""
         return self.root / "artifacts" / f"{_file_name(task)}.json"
 
-    def artifact(self, task: str, foreseen: Mapping[Path, bytes] | None = None) -> Artifact | None:
+    def artifact(self, task: str, foreseen: Mapping[Path, bytes | int] | None = None) -> Artifact | None:
         """What a task's asset is, or would be by what files would hold; None where it was never made."""
         path = self.artifact_file(task)
         content = (foreseen or {}).get(path)
-        return _artifact(_object(_content(path) if content is None else content))
+        return _artifact(_object(content if isinstance(content, bytes) else _content(path)))
 
     def find(self, fingerprint: Fingerprint) -> Artifact | None:
         """What was made of these inputs, if its bytes are here and right."""
@@ -115,6 +115,12 @@ class Store:
     def latest_inputs(self, task: str) -> Mapping[str, str] | None:
         """The inputs that the task's asset was last made of, or what the task last wrote; None where it never was."""
         return _read(self._latest(task))
+
+    def made(self, task: str) -> str:
+        """When the task's asset was made of its inputs, e.g. 2026-11-22T19:23:27Z; empty where that is not known."""
+        inputs = self.latest_inputs(task)
+        record = _read(self.record_file(Fingerprint(inputs))) if inputs else None
+        return str((record or {}).get("made", ""))
 
     def record_file(self, fingerprint: Fingerprint) -> Path:
         """The file that says what was made of these inputs."""

@@ -1,7 +1,11 @@
 """An application as doit tasks.
 
     check   graph   model:*   container:*   package:*        `doit` alone: everything, locally
-    publish:*   deploy:*   status:*   remove:*               asked for by name
+from panorama_build.steps.container import build_container, container_of, decide_container
+from panorama_build.steps.decision import Decision, Files
+from panorama_build.steps.deploy import deploy, remove, service_of, status
+from panorama_build.steps.graph import decide_graphs, graph_files, write_graphs
+from panorama_build.steps.model import decide_model, fetch_model, local_path
 
 doit decides whether to ask, by the content of files and outputs; a task that it starts asks the store first.
 """
@@ -16,16 +20,17 @@ import os
 import sqlite3
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 import doit
 from doit.exceptions import InvalidDodoFile, TaskFailed
 from doit.tools import config_changed
 
+from panorama_build import forecast
 from panorama_build.checks.check import check
 from panorama_build.checks.finding import as_json, located
 from panorama_build.checks.inspection import inspect
@@ -35,17 +40,19 @@ from panorama_build.manifest.application import MANIFEST
 from panorama_build.model import Asset, Build, Package, Site, Source
 from panorama_build.project import Project
 from panorama_build.reporter import Reporter
-from panorama_build.steps.container import build_container, container_of
+from panorama_build.steps.container import build_container, container_of, decide_container
+from panorama_build.steps.decision import Decision, Files
 from panorama_build.steps.deploy import deploy, remove, service_of, status
-from panorama_build.steps.graph import graph_files, write_graphs
-from panorama_build.steps.model import fetch_model, local_path
+from panorama_build.steps.graph import decide_graphs, graph_files, write_graphs
+from panorama_build.steps.model import decide_model, fetch_model, local_path
 from panorama_build.steps.outcome import NOTHING_TO_SAY, Outcome
-from panorama_build.steps.package import check_paths, declared, package_outputs, write_package
-from panorama_build.steps.publish import is_published, publish_package, remote_of
+from panorama_build.steps.package import check_paths, decide_package, declared, package_outputs, write_package
+from panorama_build.steps.publish import decide_publish, foresee_publish, is_published, publish_package, remote_of
 from panorama_build.uptodate import Outputs, content_checker
 
 Task: TypeAlias = dict[str, Any]
 Tasks: TypeAlias = Callable[[], Iterator[Task]]
+Decide: TypeAlias = Callable[[Files, Mapping[Path, str]], Decision]
 
 LOCAL = ["check", "graph", "model", "container", "package"]
 
@@ -70,6 +77,7 @@ def load(root: str | Path = ".") -> tuple[dict[str, Any], Tasks]:
         project.state.mkdir(parents=True, exist_ok=True)
         _remove_damaged(_database(project))
         known = list(tasks(project, findings))
+        known += forecast.tasks(project, known)
     except PanoramaError as error:
         raise InvalidDodoFile(str(error)) from error
     except OSError as error:
@@ -139,8 +147,9 @@ def _group(name: str, doc: str, members: Iterator[Task]) -> Iterator[Task]:
         yield from found
 
 
-def _task(actions: Callable[[], Outcome | None], **rest: Any) -> Task:
-    return {"actions": [_action(actions)], "io": {"capture": False}, **rest}
+def _task(step: Callable[[], Outcome | None], decide: Decide | None = None, **rest: Any) -> Task:
+    meta = {"decide": decide} if decide else {}
+    return {"actions": [_action(step)], "io": {"capture": False}, "meta": meta, **rest}
 
 
 def _action(step: Callable[[], Outcome | None]) -> Callable[[], dict[str, str] | TaskFailed]:
@@ -215,6 +224,7 @@ def _check(project: Project, odd: list[PanoramaError]) -> Task:
         "doc": "Check panorama.yaml, and what it says of files",
         "actions": [action],
         "io": {"capture": False},
+        "meta": {"decide": lambda foreseen, unknown: Decision("checked", ())},
         "params": [{"name": "json", "long": "json", "type": bool, "default": False, "help": "as JSON"}],
         "file_dep": [str(project.root / MANIFEST)],
         "uptodate": [told_before],
@@ -226,6 +236,7 @@ def _graph(project: Project) -> Task:
     folders = [str(project.package_folder(package)) for package in project.application.packages]
     return _task(
         lambda: write_graphs(project),
+        lambda foreseen, unknown: decide_graphs(project),
         basename="graph",
         doc="Write graph.json and the overrides",
         targets=[str(path) for path in files],
@@ -247,6 +258,7 @@ def _model(project: Project, package: Package, asset: Asset, source: Source) -> 
     local = local_path(project, source)
     return _task(
         lambda: fetch_model(project, task, package, asset, forced),
+        lambda foreseen, unknown: decide_model(project, task, package, asset, forced),
         name=task.partition(":")[2],
         doc=f"Bring {source.address.url} into the store",
         file_dep=[str(local)] if local else [],
@@ -269,6 +281,7 @@ def _container(project: Project, package: Package, asset: Asset, build: Build) -
     entries = [(entry.path, entry.kind, entry.executable, entry.target) for entry in container.entries]
     return _task(
         lambda: build_container(project, task, package, asset, forced, _sayer(task)),
+        lambda foreseen, unknown: decide_container(project, task, package, asset, forced),
         name=package.key,
         doc=f"Build {asset.name} from {build.image or build.context}",
         file_dep=sorted({str(path) for path in container.files()}),
@@ -279,10 +292,10 @@ def _container(project: Project, package: Package, asset: Asset, build: Build) -
 def _broken(task: str, error: PanoramaError) -> Task:
     """A task that can only fail: the others still run."""
 
-    def step() -> Outcome:
+    def step(*_: object) -> NoReturn:
         raise error
 
-    return _task(step, name=task.partition(":")[2], doc=str(error))
+    return _task(step, step, name=task.partition(":")[2], doc=str(error))
 
 
 def _made(project: Project, task: str, forced: bool, inputs: config_changed) -> Task:
@@ -306,8 +319,13 @@ def _package(project: Project, package: Package) -> Task:
     check_paths(project, package)
     made = [asset for asset in package.assets if asset.source or asset.same_as]
     artifacts = [project.store.artifact_file(project.task_of(package, asset)) for asset in made]
+
+    def decide(foreseen: Files, unknown: Collection[Path]) -> Decision:
+        return Decision("written", ()) if set(artifacts) & set(unknown) else decide_package(project, package, foreseen)
+
     return _task(
         lambda: write_package(project, package),
+        decide,
         name=package.key,
         doc=f"Write package.json of {package.key}",
         file_dep=sorted({str(path) for path in artifacts}),
@@ -326,8 +344,15 @@ def _publishings(project: Project) -> Iterator[Task]:
 
 def _publishing(project: Project, package: Package) -> Task:
     task, forced = f"publish:{package.key}", _forced()
+
+    def decide(foreseen: Files, unknown: Collection[Path]) -> Decision:
+        if project.package_json(package) in unknown:
+            return foresee_publish(project, package, foreseen, unknown)
+        return decide_publish(project, package, forced, foreseen)
+
     return _task(
         lambda: publish_package(project, package, forced, _sayer(task)),
+        decide,
         name=package.key,
         doc=f"Publish {package.key} to {project.application.remote.url}",
         file_dep=[str(project.package_json(package))],

@@ -28,13 +28,15 @@ LAYERS = (
     "checks",
     "project",
     "steps",
-    "render reporter",
+    "render reporter planning",
+    "account",
+    "forecast",
     "importing tasks",
     "commands",
     "cli",
 )
 USERS = {
-    "doit": "tasks reporter commands cli",
+    "doit": "tasks forecast reporter commands cli",
     "docker": "containers.engine containers.classic containers.buildkit",
     "boto3": "transfer.aws transfer.panorama",
     "botocore": "transfer.aws transfer.panorama transfer.refusals",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -10,12 +11,14 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from panorama_build.digests import Digests
+from panorama_build.files import digest_of
 from panorama_build.uptodate import Notes, content_checker
-from tests.applications import App, example
+from tests.applications import NO_ENGINE, App, Run, example
 from tests.servers import Engine
 
 SRC = "packages/people_counter/src"
@@ -141,6 +144,32 @@ ROWS: dict[str, tuple[Callable[[App], object], dict[str, str]]] = {
 }
 
 
+# What a plan and `why` say of the first task that a row starts.
+CAUSES = {
+    "a byte of src": "src/people_counter_main.py changed",
+    "a byte of src, same size and mtime": "src/people_counter_main.py changed",
+    "a file called like another input": "platform added",
+    "chmod +x": "src/people_counter_main.py changed",
+    ".dockerignore itself": ".dockerignore changed",
+    "a file renamed across folders": "src/labels.csv removed",
+    "an empty folder added": "src/empty added",
+    "a symbolic link added": "src/link added",
+    "the Dockerfile, in a comment": "the Dockerfile changed",
+    "a build argument": "build argument MORE added",
+    "a descriptor's values": "descriptor.json: runtimeDescriptor.entry.arguments added",
+    "a key of another package": "descriptor.json: mlModelDescriptor.frameworkVersion added",
+    "the graph": "graph.json: nodeGraph.nodes.threshold.value changed",
+    "another account": "removed packages/000000000000-people_counter-1.0, no longer declared",
+    "doit's database deleted": "no run of it is on record",
+    "a record deleted": "container-people_counter.json missing",
+    "an asset truncated": "asset damaged",
+    "an asset overwritten with other bytes": "asset damaged",
+    "build/ deleted": "graphs/people_counter/graph.json missing",
+    "a generated file edited by hand": "graphs/people_counter/graph.json edited by hand",
+    ".panorama/ deleted": "first build",
+}
+
+
 @dataclass(frozen=True)
 class Built:
     """An application that is built and published, to be copied for each row."""
@@ -169,14 +198,42 @@ def test_what_runs_after(row: str, built: Built, tmp_path: Path) -> None:
     app = built.copy(tmp_path / "elsewhere")
     before = app.asset("people_counter").name
     change(app)
+    plan = planned(app)
     done = app.doit("publish", "graph", "check")
     assert done.status == 0, done.output
     outcomes = {task: verb for task, verb in done.outcomes.items() if task != "check" or "check" in expected}
     assert outcomes == expected, done.output
+    told(plan, done, CAUSES.get(row))
     again = app.doit("publish", "graph", "check")
     assert re.fullmatch(r"nothing to do: \d up to date\n", again.output), again.output
     if expected.get(PACKAGE, "unchanged") == "unchanged":
         assert app.asset("people_counter").name == before, "the same content has the same name"
+
+
+def planned(app: App) -> list[Any]:
+    """What `doit plan` says of each task, without an engine; nothing changes by it."""
+    before = files(app.root)
+    plan = app.doit("plan", "--json", DOCKER_HOST=NO_ENGINE)
+    after = files(app.root)
+    assert {path: after.get(path) for path in before} == before
+    assert {path.name for path in after.keys() - before.keys()} <= {"doit.sqlite3", "schema.json"}
+    tasks: list[Any] = json.loads(plan.output)["tasks"]
+    return tasks
+
+
+def files(root: Path) -> dict[Path, object]:
+    """Every file with its content, time and identity."""
+    stats = {path: path.lstat() for path in root.rglob("*") if not path.is_dir()}
+    return {path: (digest_of([path.read_bytes()]), stat.st_mtime_ns, stat.st_ino) for path, stat in stats.items()}
+
+
+def told(plan: list[Any], done: Run, cause: str | None) -> None:
+    """A plan told exactly what was done; of a task behind one that was built, what at the most was done."""
+    for task in plan:
+        verb = done.outcomes.get(task["task"], "up-to-date")
+        assert verb == task["verb"] or (task["after"] and verb in ("unchanged", "up-to-date")), (task, done.output)
+        assert task["reasons"] or task["after"] or verb == "up-to-date", task
+    assert cause is None or any(cause in task["reasons"] for task in plan), plan
 
 
 @pytest.mark.engine

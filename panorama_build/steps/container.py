@@ -43,7 +43,7 @@ def decide_container(project: Project, task: str, package: Package, asset: Asset
         container,
         fingerprint,
         artifact,
-        leaves=left(project.store, task, artifact),
+        **left(project.store, task, artifact),
     )
 
 

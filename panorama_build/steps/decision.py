@@ -6,25 +6,41 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import TypeAlias, TypedDict
 
 from panorama_build.errors import legible
 from panorama_build.fingerprint import Fingerprint, reasons
 from panorama_build.store import Artifact, Store, artifact_bytes
 
-NOTHING: Mapping[Path, bytes] = MappingProxyType({})
+Files: TypeAlias = Mapping[Path, bytes | int]
+"""Files as tasks would leave them: a file's bytes, or its size alone where later tasks ask for no more."""
+
+NOTHING: Files = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file to upload: its size in bytes, None where it is not made yet; ``last`` is the size that it had before."""
+
+    name: str
+    size: int | None
+    last: int | None = None
 
 
 @dataclass(frozen=True)
 class Decision:
     """What a task would do: a verb of ``Outcome``, and why, the most telling reason first.
 
-    ``leaves`` are the files that later tasks read, with the bytes that they would have, as far as that is known before
-    the work is done.
+    ``leaves`` are the files that later tasks read, as far as what is in them is known before the work is done.
+    ``size`` is that of the asset, None where there is none or it is not known, ``last`` that of the one before.
     """
 
     verb: str
     reasons: tuple[str, ...]
-    leaves: Mapping[Path, bytes] = field(default_factory=dict, kw_only=True)
+    leaves: Files = field(default_factory=dict, kw_only=True)
+    size: int | None = field(default=None, kw_only=True)
+    last: int | None = field(default=None, kw_only=True)
+    uploads: tuple[Upload, ...] = field(default=(), kw_only=True)
 
     @property
     def cause(self) -> str:
@@ -38,9 +54,19 @@ class Decision:
         return f"; {self.cause}" if self.reasons else ""
 
 
-def left(store: Store, task: str, artifact: Artifact | None) -> Mapping[Path, bytes]:
+class Left(TypedDict):
+    """What a decision says of an asset."""
+
+    leaves: Files
+    size: int | None
+    last: int | None
+
+
+def left(store: Store, task: str, artifact: Artifact | None) -> Left:
     """What a task leaves that makes an asset, where the asset is known."""
-    return {store.artifact_file(task): artifact_bytes(artifact)} if artifact else NOTHING
+    last = store.artifact(task)
+    leaves: Files = {store.artifact_file(task): artifact_bytes(artifact)} if artifact else {}
+    return {"leaves": leaves, "size": artifact.size if artifact else None, "last": last.size if last else None}
 
 
 def why_made(store: Store, task: str, fingerprint: Fingerprint, forced: bool) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from panorama_build.project import Project
 def outdated(project: Project, task: str, files: Mapping[Path, bytes]) -> dict[Path, str]:
     """The files that don't hold what they should, each with the reason; raises OSError."""
     written = project.store.latest_inputs(task)
-    found = ((path, _why(project, path, content, written or {})) for path, content in files.items())
+    found = ((path, _why(project, path, content, written)) for path, content in files.items())
     return {path: reason for path, reason in found if reason}
 
 
@@ -27,15 +27,17 @@ def write(project: Project, task: str, files: Mapping[Path, bytes]) -> None:
     project.store.remember(task, {_name(project, path): _digest(content) for path, content in files.items()})
 
 
-def _why(project: Project, path: Path, content: bytes, written: Mapping[str, str]) -> str:
+def _why(project: Project, path: Path, content: bytes, written: Mapping[str, str] | None) -> str:
     name = _name(project, path)
     try:
         present = path.read_bytes()
     except FileNotFoundError:
+        if written is None:
+            return "first build"
         return f"{name} missing" if name in written else f"{name} is new"
     if present == content:
         return ""
-    if written.get(name) not in (None, _digest(present)):
+    if written and written.get(name) not in (None, _digest(present)):
         return f"{name} edited by hand"
     return f"{path.name}: {_first_difference(present, content)}"
 

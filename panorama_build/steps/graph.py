@@ -42,7 +42,7 @@ def decide_graphs(project: Project) -> GraphDecision:
     """Whether graphs and overrides are to be written; reads only."""
     files = graph_files(project)
     stale = tuple(_undeclared(project, files))
-    why = (*outdated(project, TASK, files).values(), *(_removed(project, path) for path in stale))
+    why = (*dict.fromkeys(outdated(project, TASK, files).values()), *(_removed(project, path) for path in stale))
     return GraphDecision("written" if why else "unchanged", why, files, stale, leaves=files)
 
 

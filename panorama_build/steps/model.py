@@ -43,7 +43,7 @@ def decide_model(project: Project, task: str, package: Package, asset: Asset, fo
         why_made(project.store, task, fingerprint, forced),
         fingerprint,
         artifact,
-        leaves=left(project.store, task, artifact or local),
+        **left(project.store, task, artifact or local),
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,11 +14,13 @@ from panorama_build.errors import PanoramaError
 from panorama_build.files import link
 from panorama_build.model import Asset, Json, Package
 from panorama_build.project import Project
-from panorama_build.steps.decision import NOTHING, Decision
+from panorama_build.steps.decision import NOTHING, Decision, Files
 from panorama_build.steps.generated import outdated, write
 from panorama_build.steps.graph import inside
 from panorama_build.steps.outcome import Outcome
 from panorama_build.store import Artifact
+
+_OTHER_ASSET = re.compile(r"package\.json: nodePackage\.assets\.(.+)\.implementations\.\d+\.assetUri changed")
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class PackageDecision(Decision):
         return hashlib.sha256(list(self.files.values())[-1]).hexdigest()
 
 
-def decide_package(project: Project, package: Package, foreseen: Mapping[Path, bytes] = NOTHING) -> PackageDecision:
+def decide_package(project: Project, package: Package, foreseen: Files = NOTHING) -> PackageDecision:
     """Whether a package's documents are to be written; reads only.
 
     ``foreseen`` are files as earlier tasks would leave them. Raises PanoramaError where an asset was not made yet.
@@ -42,11 +45,12 @@ def decide_package(project: Project, package: Package, foreseen: Mapping[Path, b
     files = dict(package_files(project, package, artifacts))
     changed = outdated(project, _task(package), files)
     named = {path for path in files if path.parent == project.assets}  # by their content, so no news of their own
-    why = [reason for path, reason in changed.items() if path not in named or reason.endswith("missing")]
+    why = _plain(reason for path, reason in changed.items() if path not in named or reason.endswith("missing"))
     links = [_beside(project, artifact) for artifact in artifacts.values()]
     missing = [f"assets/{path.name} missing" for path in links if not path.exists()]
     verb = "written" if changed else "unchanged"
-    return PackageDecision(verb, (*why, *missing), files, tuple(artifacts.values()), leaves=files)
+    leaves: Files = {**files, **{_beside(project, artifact): artifact.size for artifact in artifacts.values()}}
+    return PackageDecision(verb, (*why, *missing), files, tuple(artifacts.values()), leaves=leaves)
 
 
 def write_package(project: Project, package: Package) -> Outcome:
@@ -104,17 +108,23 @@ def _descriptor_uri(content: bytes) -> str:
     return f"{hashlib.sha256(content).hexdigest()}.json"
 
 
+def _plain(reasons: Iterable[str]) -> list[str]:
+    """The reasons, where another asset is told as such, and another descriptor by what changed in it alone."""
+    plain = dict.fromkeys(_OTHER_ASSET.sub(r"asset \1 changed", reason) for reason in reasons)
+    return [reason for reason in plain if len(plain) == 1 or not reason.endswith(".descriptorUri changed")]
+
+
 def _task(package: Package) -> str:
     return f"package:{package.key}"
 
 
-def _artifacts(project: Project, package: Package, foreseen: Mapping[Path, bytes] = NOTHING) -> dict[str, Artifact]:
+def _artifacts(project: Project, package: Package, foreseen: Files = NOTHING) -> dict[str, Artifact]:
     """The artifacts of a package's assets that are made, by the assets' names."""
     made = [asset for asset in package.assets if asset.source or asset.same_as]
     return {asset.name: _artifact(project, project.task_of(package, asset), asset, foreseen) for asset in made}
 
 
-def _artifact(project: Project, task: str, asset: Asset, foreseen: Mapping[Path, bytes]) -> Artifact:
+def _artifact(project: Project, task: str, asset: Asset, foreseen: Files) -> Artifact:
     artifact = project.store.artifact(task, foreseen)
     if artifact is None:
         raise PanoramaError(f"asset {asset.name} was not made yet", hint=f"doit run {task}")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from panorama_build.errors import PanoramaError
 from panorama_build.files import write_whole
 from panorama_build.model import Package
 from panorama_build.project import Project
-from panorama_build.steps.decision import Decision
+from panorama_build.steps.decision import NOTHING, Decision, Files, Upload
 from panorama_build.steps.outcome import Outcome, Say
+from panorama_build.steps.package import package_files
+from panorama_build.store import Artifact
 from panorama_build.transfer import publication, remote
 
 
@@ -20,16 +24,39 @@ class PublishDecision(Decision):
     plan: publication.Plan | None
 
 
-def decide_publish(project: Project, package: Package, forced: bool) -> PublishDecision:
+def decide_publish(project: Project, package: Package, forced: bool, foreseen: Files = NOTHING) -> PublishDecision:
     """What a package lacks at the remote, which is asked unless a receipt saves that; reads only.
 
-    Raises PanoramaError where the package can't be published, or the remote can't answer.
+    ``foreseen`` are files as earlier tasks would leave them. Raises PanoramaError where the package can't be published,
+    and RemoteError where the remote can't answer.
     """
+    to, document = remote_of(project), project.package_json(package)
     if not forced and is_published(project, package):
         return PublishDecision("unchanged", (), None)
-    to = remote_of(project)
-    plan = publication.plan(project.package_json(package), project.assets, to)
-    return PublishDecision("published" if plan.pending else "unchanged", _why(project, package, plan, forced), plan)
+    plan = publication.compare(publication.needs(document, project.assets, foreseen), to)
+    uploads = tuple(Upload(step.key, step.size) for step in plan.pending)
+    verb = "published" if plan.pending else "unchanged"
+    return PublishDecision(verb, _why(project, package, plan, forced), plan, uploads=uploads)
+
+
+def foresee_publish(project: Project, package: Package, foreseen: Files, unknown: Collection[Path]) -> Decision:
+    """What a package would lack at the remote once its assets are made, some of which nobody knows yet; reads only.
+
+    ``unknown`` are the files with which those tasks will say what they made. Raises as ``decide_publish`` does.
+    """
+    to, document = remote_of(project), project.package_json(package)
+    made = [(asset, project.task_of(package, asset)) for asset in package.assets if asset.source or asset.same_as]
+    known = {
+        asset.name: artifact
+        for asset, task in made
+        if project.store.artifact_file(task) not in unknown and (artifact := project.store.artifact(task, foreseen))
+    }
+    before = [(asset.name, project.store.artifact(task)) for asset, task in made if asset.name not in known]
+    steps = publication.looked_for(list(_binaries(project, package, known)), to)
+    uploads = [Upload(step.key, step.size) for step in steps if not step.present]
+    uploads += [Upload(name, None, last.size if last else None) for name, last in before]
+    uploads += [Upload("package.json", None, document.stat().st_size if document.exists() else None)]
+    return Decision("published", (), uploads=tuple(uploads))
 
 
 def publish_package(project: Project, package: Package, forced: bool, say: Say) -> Outcome:
@@ -43,6 +70,16 @@ def publish_package(project: Project, package: Package, forced: bool, say: Say) 
     count = len(receipt.uploaded)
     detail = f"{count} uploaded, {len(receipt.files) - count} there already; {to.url}"
     return Outcome("published" if count else "unchanged", detail + decision.because)
+
+
+def _binaries(project: Project, package: Package, artifacts: Mapping[str, Artifact]) -> Iterator[publication.File]:
+    """The files of a package at a remote, but for package.json, where only some of its assets are known."""
+    for path, content in package_files(project, package, artifacts):
+        if path.parent == project.assets:
+            yield publication.File(publication.binary_key(path.name), path, path.stem, len(content))
+    for artifact in artifacts.values():
+        path = project.assets / f"{artifact.sha256}.tar.gz"
+        yield publication.File(publication.binary_key(path.name), path, artifact.sha256, artifact.size)
 
 
 def _why(project: Project, package: Package, plan: publication.Plan, forced: bool) -> tuple[str, ...]:
@@ -59,7 +96,10 @@ def _why(project: Project, package: Package, plan: publication.Plan, forced: boo
 def is_published(project: Project, package: Package) -> bool:
     """Whether the receipt of the last publishing makes another needless; asks no server."""
     to = remote_of(project)
-    return publication.current(project.receipt(package, to.url), project.package_json(package), to)
+    document = project.package_json(package)
+    foreseen = project.notes.foreseen.get(str(document))
+    known = NOTHING if foreseen is None else {document: foreseen}
+    return publication.current(project.receipt(package, to.url), document, to, known)
 
 
 def remote_of(project: Project) -> remote.Remote:

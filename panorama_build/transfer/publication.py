@@ -12,11 +12,11 @@ import hashlib
 import json
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from panorama_build.errors import PanoramaError
@@ -34,15 +34,35 @@ _DESCRIPTOR_URI = re.compile(r"([0-9a-f]{64})\.json")
 _MISSHAPEN = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 
 
+class RemoteError(PanoramaError):
+    """A remote that does not say what it holds."""
+
+
 @dataclass(frozen=True)
-class Step:
+class File:
     """One file that a package needs at its remote."""
 
     key: str
     path: Path
     sha256: str
     size: int
+
+
+@dataclass(frozen=True)
+class Step(File):
+    """Such a file, and whether it is there."""
+
     present: bool
+
+
+@dataclass(frozen=True)
+class Needs:
+    """All files of a package version: binaries first, package.json last."""
+
+    package: str
+    version: str
+    patch: str
+    files: tuple[File, ...]
 
 
 @dataclass(frozen=True)
@@ -91,15 +111,43 @@ def plan(package_json: Path, assets: Path, remote: Remote) -> Plan:
     ``assets`` is the directory with the files that package.json names. Raises PanoramaError when package.json is not
     fit to be published, when files are missing (all are named), or when the remote cannot answer.
     """
-    document = _read_package_json(package_json)
+    return compare(needs(package_json, assets), remote)
+
+
+def needs(package_json: Path, assets: Path, foreseen: Mapping[Path, bytes | int] = MappingProxyType({})) -> Needs:
+    """What ``plan`` compares, without a request; ``foreseen`` are files as they will be, by their bytes or size.
+
+    Raises PanoramaError when package.json is not fit to be published, or when files are missing (all are named).
+    """
+    document = foreseen.get(package_json)
+    document = document if isinstance(document, bytes) else _read_package_json(package_json)
     package = _Package.parse(document, package_json)
     patch = hashlib.sha256(document).hexdigest()
-    _require(package, assets)
-    files = [(f"binaries/{name}", assets / name, sha256) for name, sha256 in package.files.items()]
-    files.append((f"manifests/{package.name}/{package.version}/{patch}.json", package_json, patch))
-    with ThreadPoolExecutor(8) as pool:
-        steps = tuple(pool.map(partial(_step, remote), *zip(*files, strict=True)))
-    return Plan(remote.url, package.name, package.version, patch, steps)
+    _require(package, assets, foreseen)
+    key = f"manifests/{package.name}/{package.version}/{patch}.json"
+    named = [(binary_key(name), assets / name, sha256) for name, sha256 in package.files.items()]
+    files = (File(*each, _size(each[1], foreseen)) for each in [*named, (key, package_json, patch)])
+    return Needs(package.name, package.version, patch, tuple(files))
+
+
+def compare(needs: Needs, remote: Remote) -> Plan:
+    """Ask ``remote`` for each file. Raises RemoteError when it cannot answer."""
+    return Plan(remote.url, needs.package, needs.version, needs.patch, looked_for(needs.files, remote))
+
+
+def looked_for(files: Sequence[File], remote: Remote) -> tuple[Step, ...]:
+    """The files as steps, each present at ``remote`` or not. Raises RemoteError when it cannot answer."""
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            present = pool.map(lambda file: remote.holds(file.key, file.sha256, file.size, file.path), files)
+            return tuple(Step(**vars(file), present=held) for file, held in zip(files, present, strict=True))
+    except PanoramaError as error:
+        raise RemoteError(error.message, where=error.where, hint=error.hint) from error
+
+
+def binary_key(name: str) -> str:
+    """Where a remote has the file that package.json calls ``name``."""
+    return f"binaries/{name}"
 
 
 def publish(plan: Plan, remote: Remote, say: Callable[[str], None]) -> Receipt:
@@ -115,15 +163,17 @@ def publish(plan: Plan, remote: Remote, say: Callable[[str], None]) -> Receipt:
     return Receipt(plan.remote, plan.package, plan.version, plan.patch, uploaded, files)
 
 
-def current(receipt: Path, package_json: Path, remote: Remote) -> bool:
+def current(
+    receipt: Path, package_json: Path, remote: Remote, foreseen: Mapping[Path, bytes | int] = MappingProxyType({})
+) -> bool:
     """Whether the receipt in file ``receipt`` makes publishing needless; without a request, and without an error.
 
     True when it is of this remote and of these very bytes of package.json, whose name for each asset is the asset's
     digest; a directory remote must also still have all files in their sizes.
     """
-    known = read_receipt(receipt)
+    known, document = read_receipt(receipt), foreseen.get(package_json)
     try:
-        patch = hashlib.sha256(package_json.read_bytes()).hexdigest()
+        patch = hashlib.sha256(document if isinstance(document, bytes) else package_json.read_bytes()).hexdigest()
     except OSError:
         return False
     return known is not None and (known.remote, known.patch) == (remote.url, patch) and remote.still_holds(known.files)
@@ -195,8 +245,8 @@ def _read_package_json(path: Path) -> bytes:
     return document
 
 
-def _require(package: _Package, assets: Path) -> None:
-    missing = [name for name in package.files if not (assets / name).is_file()]
+def _require(package: _Package, assets: Path, foreseen: Mapping[Path, bytes | int]) -> None:
+    missing = [name for name in package.files if assets / name not in foreseen and not (assets / name).is_file()]
     if missing:
         raise PanoramaError(
             f"{_count(missing)} of package {package.name} not built: {', '.join(missing)}",
@@ -209,10 +259,12 @@ def _count(names: list[str]) -> str:
     return "1 file" if len(names) == 1 else f"{len(names)} files"
 
 
-def _step(remote: Remote, key: str, path: Path, sha256: str) -> Step:
+def _size(path: Path, foreseen: Mapping[Path, bytes | int]) -> int:
+    known = foreseen.get(path)
+    if known is not None:
+        return known if isinstance(known, int) else len(known)
     with told(path):
-        size = path.stat().st_size
-    return Step(key, path, sha256, size, remote.holds(key, sha256, size, path))
+        return path.stat().st_size
 
 
 _turns: dict[tuple[str, str], threading.Lock] = {}
