@@ -295,7 +295,8 @@ def _broken(task: str, error: PanoramaError) -> Task:
     def step(*_: object) -> NoReturn:
         raise error
 
-    return _task(step, step, name=task.partition(":")[2], doc=str(error))
+    decide = step if task.startswith("container:") else None  # deploying is asked for alone, and never planned
+    return _task(step, decide, name=task.partition(":")[2], doc=str(error))
 
 
 def _made(project: Project, task: str, forced: bool, inputs: config_changed) -> Task:
