@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -51,8 +51,9 @@ def deploy(project: Project, site: Site, forced: bool, say: Say, patience: Patie
     A deployment that an earlier run began is waited for. Raises PanoramaError where it fails.
     """
     service, wanted = service_of(project), deployment_of(project, site)
+    urls = {stream.name: _url_digest(stream) for stream in site.streams}
     receipt = _read_receipt(project, site)
-    if receipt and receipt.digest == wanted.digest and not forced:
+    if receipt and (receipt.digest, receipt.cameras) == (wanted.digest, urls) and not forced:
         state = deployment.describe(service, receipt.instance)
         if state and state.get("Status") == DEPLOYED:
             return Outcome("unchanged", f"{receipt.instance} on {site.device}")
@@ -61,10 +62,10 @@ def deploy(project: Project, site: Site, forced: bool, say: Say, patience: Patie
     device = deployment.find_device(service, site.device)
     if device.get("DeviceAggregatedStatus") == "OFFLINE":
         say(f"{site.device} is OFFLINE: the deployment waits for it")
-    made = _make_cameras(project, service, site, receipt, say, patience)
+    _make_cameras(project, service, site, receipt.cameras if receipt else {}, say, patience)
     replaced = _to_replace(service, device["DeviceId"], site, say, patience)
     instance = deployment.create(service, wanted, device["DeviceId"], replaced)
-    _write_receipt(project, site, Receipt(wanted.digest, instance, made))
+    _write_receipt(project, site, Receipt(wanted.digest, instance, urls))
     say(f"{instance} replaces {replaced}" if replaced else f"{instance} is the first")
     return _finish(service, site, instance, say, patience)
 
@@ -160,26 +161,23 @@ def _to_replace(service: Service, device: str, site: Site, say: Say, patience: P
 
 
 def _make_cameras(
-    project: Project, service: Service, site: Site, receipt: Receipt | None, say: Say, patience: Patience
-) -> dict[str, str]:
-    """Make the cameras that the account has not; the URL of each, as a digest."""
+    project: Project, service: Service, site: Site, made: Mapping[str, str], say: Say, patience: Patience
+) -> None:
+    """Make the cameras that the account has not; ``made`` are the URLs of those of an earlier run, as digests."""
     streams = {stream.name: stream for stream in site.streams}
     named = [name for name in _named_cameras(project, site) if name not in streams]
     there = cameras.known(service) if streams or named else set()
     for name in named:
         if name not in there:
-            hint = nearest(name, there) or "correct its name, or say its `url`"
-            where = project.places["sites", site.key, "cameras"]
-            raise PanoramaError(f'the account has no camera "{name}"', where=where, hint=hint)
-    made = {name: _url_digest(stream) for name, stream in streams.items()}
+            where, hint = project.places["sites", site.key, "cameras"], nearest(name, there)
+            raise PanoramaError(f'the account has no camera "{name}"', where=where, hint=hint or "or say its `url`")
     for name, stream in streams.items():
         if name not in there:
             cameras.make(service, stream, say, patience, dict(site.tags))
-        elif receipt and receipt.cameras.get(name, made[name]) != made[name]:
-            message = f'camera "{name}" was made of another url, and a camera does not change'
+        elif made.get(name, _url_digest(stream)) != _url_digest(stream):
             where = project.places["sites", site.key, "cameras", stream.key]
+            message = f'camera "{name}" was made of another url, and a camera does not change'
             raise PanoramaError(message, where=where, hint="give it another `name`")
-    return made
 
 
 def _named_cameras(project: Project, site: Site) -> Iterator[str]:

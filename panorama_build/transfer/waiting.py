@@ -18,9 +18,12 @@ class Patience:
     longest: float = 30.0
 
     def questions(self) -> Iterator[float]:
-        """One turn for each question, with the seconds waited so far; it sleeps in between, and ends in the end."""
-        begun, pause = time.monotonic(), self.first
-        while (waited := time.monotonic() - begun) <= self.total:
+        """A turn for each question, one at least, with the seconds waited so far; it sleeps in between."""
+        begun, pause, waited = time.monotonic(), self.first, 0.0
+        while True:
             yield waited
+            waited = time.monotonic() - begun + pause
+            if waited > self.total:
+                return
             time.sleep(pause)
             pause = min(pause * 1.5, self.longest)
