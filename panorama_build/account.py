@@ -62,6 +62,7 @@ def _plan(project: Project, planned: list[Planned]) -> Iterator[str]:
         detail = "; ".join(part for part in (cause(each), _size(each)) if part)
         yield f"{WORDS[each.verb]:{WIDTH}} {each.task:{width}}  {detail}".rstrip()
         yield from (f"{'':{WIDTH}}   upload {upload.name}, {_bytes(upload)}" for upload in each.decision.uploads)
+        yield from (f"{'':{WIDTH}}   {change}" for change in each.decision.changes)
     silent = {each.unasked for each in work if each.unasked}
     yield from (f"{project.application.remote.url} can't be asked what it has: {legible(each)}" for each in silent)
     yield _summary(planned, work)
@@ -121,6 +122,7 @@ def _task_data(planned: Planned) -> dict[str, Any]:
         "size": decision.size,
         "last": decision.last,
         "uploads": [vars(upload) for upload in decision.uploads],
+        "changes": list(decision.changes),
     }
 
 

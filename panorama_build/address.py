@@ -60,9 +60,21 @@ def silence() -> float:
 
     Raises PanoramaError where that is no positive number.
     """
-    said = os.environ.get("PANORAMA_TIMEOUT") or "60"
+    return _seconds("PANORAMA_TIMEOUT", 60)
+
+
+def patience() -> float:
+    """The longest that a service may work on what it was told to do, in seconds: PANORAMA_PATIENCE, or 900.
+
+    Raises PanoramaError where that is no positive number.
+    """
+    return _seconds("PANORAMA_PATIENCE", 900)
+
+
+def _seconds(name: str, default: int) -> float:
+    said = os.environ.get(name) or str(default)
     if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", said) or not float(said):
-        raise PanoramaError(f'"{said}" is no time', where="PANORAMA_TIMEOUT", hint="give seconds, such as 60")
+        raise PanoramaError(f'"{said}" is no time', where=name, hint=f"give seconds, such as {default}")
     return float(said)
 
 

@@ -15,17 +15,21 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from panorama_build.address import PANORAMA, Address
 from panorama_build.digests import Digests
 from panorama_build.errors import PanoramaError
 from panorama_build.manifest.application import load_application
 from panorama_build.manifest.yamlfile import Places
-from panorama_build.model import Application, Asset, Build, Package, SharedStore, Site, Source
+from panorama_build.model import PLACEHOLDER_ACCOUNT, Application, Asset, Build, Package, SharedStore, Site, Source
 from panorama_build.store import Store
+from panorama_build.transfer.account import Account
 from panorama_build.transfer.cache import Cache
+from panorama_build.transfer.destination import Destination
+from panorama_build.transfer.remote import open_destination
 from panorama_build.uptodate import Notes
 
 
@@ -39,16 +43,26 @@ class Project:
     digests: Digests
     notes: Notes
     store: Store
+    account: Account
+    remote: Destination
     cache: Cache | None = None
 
     @classmethod
     def load(cls, root: Path, environ: Mapping[str, str] = os.environ) -> Project:
-        """Read the project in ``root``. Raises PanoramaErrors with all that is wrong with its panorama.yaml."""
+        """Read the project in ``root``. Raises PanoramaErrors with all that is wrong with its panorama.yaml.
+
+        No server is asked: an account that is not stated stays a placeholder, unless publishing has learned it.
+        """
         application, places = load_application(root, environ)
         state = root / ".panorama"
         digests = Digests(state / "digests")
         store, cache = Store(state / "store", digests), _open(application.cache, root, places)
-        return cls(root, application, places, digests, Notes(digests), store, cache)
+        stated = None if application.account == PLACEHOLDER_ACCOUNT else application.account
+        account = Account(stated, application.remote, state / "accounts")
+        if application.remote.url == PANORAMA:
+            application = replace(application, account=account.known or PLACEHOLDER_ACCOUNT)
+        remote = _open_destination(application.remote, root, account, places)
+        return cls(root, application, places, digests, Notes(digests), store, account, remote, cache)
 
     @property
     def build(self) -> Path:
@@ -94,7 +108,8 @@ class Project:
     def _local_folders(self) -> Iterator[Path]:
         """The remote and the shared store, where they are folders."""
         cache = self.application.cache
-        for address in (self.application.remote, *([cache.address] if cache else [])):
+        remote = self.application.remote
+        for address in (*([] if remote.url == PANORAMA else [remote]), *([cache.address] if cache else [])):
             path = address.url.removeprefix("file://")
             if "://" not in path:
                 yield self.root / Path(path).expanduser()
@@ -123,6 +138,14 @@ class Project:
         asset = package.asset(other[1]) if package else None
         assert package and asset, "the check of the manifest sees to it"
         return self.task_of(package, asset)
+
+
+def _open_destination(address: Address, root: Path, account: Account, places: Places) -> Destination:
+    try:
+        return open_destination(address, root, account)
+    except PanoramaError as error:
+        said = f"{error.where or 'an empty remote'}: {error.message}"
+        raise PanoramaError(said, where=places["remote",], hint=error.hint) from None
 
 
 def _open(cache: SharedStore | None, root: Path, places: Places) -> Cache | None:

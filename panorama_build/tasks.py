@@ -47,7 +47,7 @@ from panorama_build.steps.graph import decide_graphs, graph_files, write_graphs
 from panorama_build.steps.model import decide_model, fetch_model, local_path
 from panorama_build.steps.outcome import NOTHING_TO_SAY, Outcome
 from panorama_build.steps.package import check_paths, decide_package, declared, package_outputs, write_package
-from panorama_build.steps.publish import decide_publish, foresee_publish, is_published, publish_package, remote_of
+from panorama_build.steps.publish import decide_publish, foresee_publish, is_published, publish_package
 from panorama_build.uptodate import Outputs, content_checker
 
 Task: TypeAlias = dict[str, Any]
@@ -73,7 +73,6 @@ def load(root: str | Path = ".") -> tuple[dict[str, Any], Tasks]:
         _keep_schema(Path(root))
         project = Project.load(Path(root))
         findings = check(project.application, project.places)
-        remote_of(project)
         project.state.mkdir(parents=True, exist_ok=True)
         _remove_damaged(_database(project))
         known = list(tasks(project, findings))

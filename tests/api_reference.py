@@ -6,10 +6,11 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-FILE = Path(__file__).parent.parent.parent / "shared" / "panorama-api.md"
+from tests.roots import SHARED
+
+FILE = SHARED / "panorama-api.md"
 Shape = dict[str, Any]
 
 _PLACES = {"body": None, "uri": "uri", "querystring": "querystring", "header": "header"}

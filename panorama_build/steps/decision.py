@@ -33,6 +33,7 @@ class Decision:
 
     ``leaves`` are the files that later tasks read, as far as what is in them is known before the work is done.
     ``size`` is that of the asset, None where there is none or it is not known, ``last`` that of the one before.
+    ``changes`` is what a remote is told besides files, in words.
     """
 
     verb: str
@@ -41,6 +42,7 @@ class Decision:
     size: int | None = field(default=None, kw_only=True)
     last: int | None = field(default=None, kw_only=True)
     uploads: tuple[Upload, ...] = field(default=(), kw_only=True)
+    changes: tuple[str, ...] = field(default=(), kw_only=True)
 
     @property
     def cause(self) -> str:

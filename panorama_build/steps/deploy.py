@@ -104,7 +104,7 @@ def remove(project: Project, site: Site, agreed: bool, say: Say, patience: Patie
 
 def deployment_of(project: Project, site: Site) -> Deployment:
     """What is sent to a site's device. Raises OSError where a package is not built."""
-    account = project.application.account
+    account = project.account.ask()
     assert site.graph and site.override, "the check of the manifest sees to it"
     return Deployment(
         name=site.name,

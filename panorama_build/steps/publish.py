@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from panorama_build.errors import PanoramaError
+from panorama_build.address import PANORAMA
 from panorama_build.files import write_whole
 from panorama_build.model import Package
 from panorama_build.project import Project
@@ -14,7 +14,7 @@ from panorama_build.steps.decision import NOTHING, Decision, Files, Upload
 from panorama_build.steps.outcome import Outcome, Say
 from panorama_build.steps.package import package_files
 from panorama_build.store import Artifact
-from panorama_build.transfer import publication, remote
+from panorama_build.transfer import publication
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,13 @@ def decide_publish(project: Project, package: Package, forced: bool, foreseen: F
     ``foreseen`` are files as earlier tasks would leave them. Raises PanoramaError where the package can't be published,
     and RemoteError where the remote can't answer.
     """
-    to, document = remote_of(project), project.package_json(package)
     if not forced and is_published(project, package):
         return PublishDecision("unchanged", (), None)
-    plan = publication.compare(publication.needs(document, project.assets, foreseen), to)
+    needs = publication.needs(project.package_json(package), project.assets, foreseen)
+    plan = publication.compare(needs, project.remote)
     uploads = tuple(Upload(step.key, step.size) for step in plan.pending)
-    verb = "published" if plan.pending else "unchanged"
-    return PublishDecision(verb, _why(project, package, plan, forced), plan, uploads=uploads)
+    verb = "published" if plan.pending or plan.changes else "unchanged"
+    return PublishDecision(verb, _why(project, package, plan, forced), plan, uploads=uploads, changes=plan.changes)
 
 
 def foresee_publish(project: Project, package: Package, foreseen: Files, unknown: Collection[Path]) -> Decision:
@@ -44,7 +44,7 @@ def foresee_publish(project: Project, package: Package, foreseen: Files, unknown
 
     ``unknown`` are the files with which those tasks will say what they made. Raises as ``decide_publish`` does.
     """
-    to, document = remote_of(project), project.package_json(package)
+    document = project.package_json(package)
     made = [(asset, project.task_of(package, asset)) for asset in package.assets if asset.source or asset.same_as]
     known = {
         asset.name: artifact
@@ -52,8 +52,9 @@ def foresee_publish(project: Project, package: Package, foreseen: Files, unknown
         if project.store.artifact_file(task) not in unknown and (artifact := project.store.artifact(task, foreseen))
     }
     before = [(asset.name, project.store.artifact(task)) for asset, task in made if asset.name not in known]
-    steps = publication.looked_for(list(_binaries(project, package, known)), to)
-    uploads = [Upload(step.key, step.size) for step in steps if not step.present]
+    name, version = package.name or package.key, package.version or "1.0"
+    needs = publication.Needs(name, version, "", tuple(_binaries(project, package, known)))
+    uploads = [Upload(step.key, step.size) for step in publication.compare(needs, project.remote).pending]
     uploads += [Upload(name, None, last.size if last else None) for name, last in before]
     uploads += [Upload("package.json", None, document.stat().st_size if document.exists() else None)]
     return Decision("published", (), uploads=tuple(uploads))
@@ -61,15 +62,17 @@ def foresee_publish(project: Project, package: Package, foreseen: Files, unknown
 
 def publish_package(project: Project, package: Package, forced: bool, say: Say) -> Outcome:
     """Put a package where the application is published; what is there already stays, and a receipt saves asking."""
+    if project.application.remote.url == PANORAMA:
+        project.account.ask()
     decision = decide_publish(project, package, forced)
     if decision.plan is None:
         return Outcome("unchanged", f"published before to {project.application.remote.url}")
-    to = remote_of(project)
-    receipt = publication.publish(decision.plan, to, say)
-    write_whole(project.receipt(package, to.url), receipt.to_json())
+    receipt = publication.publish(decision.plan, project.remote, say)
+    write_whole(project.receipt(package, receipt.remote), receipt.to_json())
     count = len(receipt.uploaded)
-    detail = f"{count} uploaded, {len(receipt.files) - count} there already; {to.url}"
-    return Outcome("published" if count else "unchanged", detail + decision.because)
+    done = ", ".join([f"{count} uploaded", f"{len(receipt.files) - count} there already", *decision.changes])
+    verb = "published" if count or decision.changes else "unchanged"
+    return Outcome(verb, f"{done}; {receipt.remote}{decision.because}")
 
 
 def _binaries(project: Project, package: Package, artifacts: Mapping[str, Artifact]) -> Iterator[publication.File]:
@@ -95,17 +98,7 @@ def _why(project: Project, package: Package, plan: publication.Plan, forced: boo
 
 def is_published(project: Project, package: Package) -> bool:
     """Whether the receipt of the last publishing makes another needless; asks no server."""
-    to = remote_of(project)
-    document = project.package_json(package)
+    to, document = project.remote, project.package_json(package)
     foreseen = project.notes.foreseen.get(str(document))
     known = NOTHING if foreseen is None else {document: foreseen}
     return publication.current(project.receipt(package, to.url), document, to, known)
-
-
-def remote_of(project: Project) -> remote.Remote:
-    """Where the application is published. Raises PanoramaError where nothing can be; asks no server."""
-    try:
-        return remote.open_remote(project.application.remote, project.root)
-    except PanoramaError as error:
-        said = f"{error.where or 'an empty remote'}: {error.message}"
-        raise PanoramaError(said, where=project.places["remote",], hint=error.hint) from None

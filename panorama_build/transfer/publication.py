@@ -3,7 +3,8 @@
     binaries/<sha256>.tar.gz | <sha256>.json          shared by all packages, named by their bytes
     manifests/<package>/<version>/<patch>.json        package.json, named by its bytes, put last
 
-So a manifest that is there promises that everything it names is there too.
+So a manifest that is there promises that everything it names is there too. A destination may have further words for
+what is done before and after (``destination``), and other places for these keys.
 """
 
 from __future__ import annotations
@@ -12,15 +13,16 @@ import hashlib
 import json
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from panorama_build.errors import PanoramaError
-from panorama_build.transfer.remote import Remote, told
+from panorama_build.transfer.destination import Destination, Entry, Say
+from panorama_build.transfer.remote import told
 
 MAX_PACKAGE_JSON = 1 << 20
 
@@ -67,13 +69,18 @@ class Needs:
 
 @dataclass(frozen=True)
 class Plan:
-    """The steps that publish a package version: binaries first, package.json last."""
+    """The steps that publish a package version: binaries first, package.json last.
+
+    ``changes`` are those that the destination needs besides files, in words; ``entry`` performs them.
+    """
 
     remote: str
     package: str
     version: str
     patch: str
     steps: tuple[Step, ...]
+    changes: tuple[str, ...] = ()
+    entry: Entry | None = field(default=None, compare=False, repr=False)
 
     @property
     def pending(self) -> tuple[Step, ...]:
@@ -105,7 +112,7 @@ class Receipt:
         return cls(**texts, uploaded=tuple(map(str, fields["uploaded"])), files=files)
 
 
-def plan(package_json: Path, assets: Path, remote: Remote) -> Plan:
+def plan(package_json: Path, assets: Path, remote: Destination) -> Plan:
     """Compare a package with ``remote``; reads only.
 
     ``assets`` is the directory with the files that package.json names. Raises PanoramaError when package.json is not
@@ -130,19 +137,16 @@ def needs(package_json: Path, assets: Path, foreseen: Mapping[Path, bytes | int]
     return Needs(package.name, package.version, patch, tuple(files))
 
 
-def compare(needs: Needs, remote: Remote) -> Plan:
-    """Ask ``remote`` for each file. Raises RemoteError when it cannot answer."""
-    return Plan(remote.url, needs.package, needs.version, needs.patch, looked_for(needs.files, remote))
-
-
-def looked_for(files: Sequence[File], remote: Remote) -> tuple[Step, ...]:
-    """The files as steps, each present at ``remote`` or not. Raises RemoteError when it cannot answer."""
+def compare(needs: Needs, remote: Destination) -> Plan:
+    """Ask ``remote`` for the patch version and each of its files. Raises RemoteError when it cannot answer."""
     try:
+        entry = remote.entry(needs.package, needs.version, needs.patch)
         with ThreadPoolExecutor(8) as pool:
-            present = pool.map(lambda file: remote.holds(file.key, file.sha256, file.size, file.path), files)
-            return tuple(Step(**vars(file), present=held) for file, held in zip(files, present, strict=True))
+            present = pool.map(lambda file: entry.holds(file.key, file.sha256, file.size, file.path), needs.files)
+            steps = tuple(Step(**vars(file), present=held) for file, held in zip(needs.files, present, strict=True))
     except PanoramaError as error:
         raise RemoteError(error.message, where=error.where, hint=error.hint) from error
+    return Plan(remote.url, needs.package, needs.version, needs.patch, steps, entry.changes, entry)
 
 
 def binary_key(name: str) -> str:
@@ -150,21 +154,24 @@ def binary_key(name: str) -> str:
     return f"binaries/{name}"
 
 
-def publish(plan: Plan, remote: Remote, say: Callable[[str], None]) -> Receipt:
-    """Perform what is pending in ``plan``, in its order; ``say`` gets a line before each upload.
+def publish(plan: Plan, remote: Destination, say: Say) -> Receipt:
+    """Perform what is pending in ``plan``, in its order; ``say`` gets a line before each upload and change.
 
     Raises PanoramaError at the first step that fails: the steps behind it, package.json among them, are not begun.
     Safe beside other runs and threads that publish the same files; within a process each goes up once.
     """
     if plan.remote != remote.url:
         raise ValueError(f"a plan for {plan.remote}, performed at {remote.url}")
-    uploaded = tuple(step.key for step in plan.pending if _perform(step, remote, say))
+    entry = plan.entry or remote.entry(plan.package, plan.version, plan.patch)
+    entry.open(say)
+    uploaded = tuple(step.key for step in plan.pending if _perform(step, plan.remote, entry, say))
+    entry.close(say)
     files = {step.key: step.size for step in plan.steps}
     return Receipt(plan.remote, plan.package, plan.version, plan.patch, uploaded, files)
 
 
 def current(
-    receipt: Path, package_json: Path, remote: Remote, foreseen: Mapping[Path, bytes | int] = MappingProxyType({})
+    receipt: Path, package_json: Path, remote: Destination, foreseen: Mapping[Path, bytes | int] = MappingProxyType({})
 ) -> bool:
     """Whether the receipt in file ``receipt`` makes publishing needless; without a request, and without an error.
 
@@ -270,10 +277,10 @@ def _size(path: Path, foreseen: Mapping[Path, bytes | int]) -> int:
 _turns: dict[tuple[str, str], threading.Lock] = {}
 
 
-def _perform(step: Step, remote: Remote, say: Callable[[str], None]) -> bool:
+def _perform(step: Step, remote: str, entry: Entry, say: Say) -> bool:
     """Upload the file of ``step``, unless another thread or run did so since the plan was made."""
-    with _turns.setdefault((remote.url, step.key), threading.Lock()):
-        if remote.holds(step.key, step.sha256, step.size, step.path):
+    with _turns.setdefault((remote, step.key), threading.Lock()):
+        if entry.holds(step.key, step.sha256, step.size, step.path):
             return False
         say(f"upload {step.key} ({step.size:,} bytes)")
-        return remote.put(step.key, step.path, step.sha256, step.size)
+        return entry.put(step.key, step.path, step.sha256, step.size)

@@ -14,6 +14,16 @@ from panorama_build.errors import PanoramaError
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
 
+THROTTLED = (
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+    "RequestLimitExceeded",
+    "503",
+    "ServiceUnavailable",
+)
+
 # Error codes, what they mean, what to do. Sources: the S3 API reference, "Error responses", and each service's.
 _REFUSALS = (
     (
@@ -46,7 +56,7 @@ _REFUSALS = (
         "set the clock",
     ),
     (
-        "SlowDown Throttling ThrottlingException TooManyRequestsException RequestLimitExceeded 503 ServiceUnavailable",
+        " ".join(THROTTLED),
         "the server asks for fewer requests, and did so at every retry",
         "run again later",
     ),

@@ -10,32 +10,22 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlencode, urlsplit
 
-from panorama_build.address import Address, parse_s3_url, public_url
+from panorama_build.address import PANORAMA, Address, parse_s3_url, public_url
 from panorama_build.errors import PanoramaError
 from panorama_build.files import digest_of, read, scratch
+from panorama_build.transfer.account import Account
 from panorama_build.transfer.aws import ABSENT, Bucket
+from panorama_build.transfer.destination import Destination, Entry, Plain
 from panorama_build.transfer.fetch import save
 from panorama_build.transfer.refusals import code_of
+from panorama_build.transfer.registration import Registry
 
 
-class Remote(Protocol):
-    """A place to publish to. Keys are relative to its prefix; all methods raise PanoramaError on any mishap."""
+class Remote(Destination, Entry, Protocol):
+    """A folder or a bucket: its own entry for every patch version, as what lies there is published.
 
-    @property
-    def url(self) -> str:
-        """What tells this remote from any other, for receipts. It holds no credentials."""
-
-    def holds(self, key: str, sha256: str, size: int, path: Path) -> bool:
-        """Whether ``key`` is there with this size and these bytes; ``path`` is the local file with the same."""
-
-    def put(self, key: str, path: Path, sha256: str, size: int) -> bool:
-        """Bring the file there, whole or not at all; False when it was there already.
-
-        Other bytes under ``key`` are an error and stay as they are; so is a local file without this ``sha256``.
-        """
-
-    def still_holds(self, sizes: Mapping[str, int]) -> bool:
-        """Whether keys that were there once are there still, as far as can be seen without a request."""
+    Keys are relative to its prefix; all methods raise PanoramaError on any mishap.
+    """
 
     def size(self, key: str) -> int | None:
         """How many bytes ``key`` has, None when it is not there."""
@@ -48,6 +38,14 @@ class Remote(Protocol):
 
     def remove(self, key: str) -> None:
         """Take ``key`` away, whether it is there or not."""
+
+
+def open_destination(address: Address, project_root: Path, account: Account) -> Destination:
+    """The place to publish to at ``address``: as ``open_remote``, or with ``panorama`` the service's ``account``.
+
+    Nothing is asked or created. Raises PanoramaError when ``address`` is none of these.
+    """
+    return Registry(address, account) if address.url == PANORAMA else open_remote(address, project_root)
 
 
 def open_remote(address: Address, project_root: Path, patience: float | None = None) -> Remote:
@@ -68,7 +66,7 @@ def open_remote(address: Address, project_root: Path, patience: float | None = N
     return DirectoryRemote(project_root / path, None if path.is_absolute() else path.as_posix())
 
 
-class DirectoryRemote:
+class DirectoryRemote(Plain):
     """A directory as remote: local, or mounted from anywhere.
 
     ``name`` is its identity, by default ``file://`` and the absolute path. A folder of the project goes by its relative
@@ -141,7 +139,7 @@ class DirectoryRemote:
             raise PanoramaError(message, where=str(self.root / key), hint="delete that file and publish again")
 
 
-class S3Remote:
+class S3Remote(Plain):
     """A prefix of an S3 bucket as remote."""
 
     def __init__(self, address: Address, patience: float | None = None) -> None:
