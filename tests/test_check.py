@@ -109,3 +109,11 @@ def test_a_graph_that_the_service_would_not_take_is_refused(tmp_path: Path) -> N
     load_with(LARGEST_PAYLOAD - around - node)
     with pytest.raises(PanoramaError, match=r"yaml:2:1: the document has 51,201 characters .* \(at most 51,200\)"):
         load_with(LARGEST_PAYLOAD - around - node + 1)
+
+
+def test_overrides_of_a_site_that_the_service_would_not_take_are_refused(tmp_path: Path) -> None:
+    graph = "graph:\n  nodes: {a: {string: '', overridable: true}}\n"
+    site = f"sites:\n  shop: {{device: d, values: {{a: '{'x' * LARGEST_PAYLOAD}'}}}}\n"
+    (tmp_path / "panorama.yaml").write_text(f"application: a\n{graph}{site}")
+    with pytest.raises(PanoramaError, match=r"yaml:5:3: the document has 51,\d+ characters .* \(at most 51,200\)"):
+        check(*load_application(tmp_path, {}))

@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import subprocess
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -157,7 +158,7 @@ class Shop:
 def shop(s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
     """A site whose packages are registered and whose cameras are there; when a test is done, no secret may be told."""
     with (
-        panorama_service.running(s3, f"deploy-{tmp_path.name.replace('_', '-').lower()[-40:]}") as service,
+        panorama_service.running(s3, f"deploy-{uuid.uuid4()}") as service,
         secrets_manager.running(s3.env["AWS_ACCESS_KEY_ID"]) as secrets,
     ):
         env = {**service.env, "AWS_ENDPOINT_URL_SECRETS_MANAGER": secrets.url}

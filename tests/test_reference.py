@@ -27,6 +27,13 @@ def test_every_example_is_one_and_every_key_has_a_meaning(name: str) -> None:
     assert [field.name for field in MAPPINGS[name].fields if not reference.meaning(field.type)] == []
 
 
+def test_the_examples_of_sites_are_manifests() -> None:
+    examples = re.findall("(?s)```yaml\n(.*?)```", (ROOT / "docs/sites.md").read_text())
+    for example in examples:
+        assert parse(f"application: a\n{example}", Manifest, "an example")[0].sites
+    assert len(examples) == 2
+
+
 def test_every_link_leads_somewhere() -> None:
     page = (ROOT / "docs/manifest.md").read_text()
     headings = re.findall("(?m)^## (.+)$", page)

@@ -97,6 +97,9 @@ WRONG = {
     "nothing for a mapping": "packages: {code: }",
     "nothing for a text": "platform: ",
     "null for a text": "platform: null",
+    "a password for where it is found": "sites: {a: {device: b, cameras: {c: {url: 'rtsp://d', password: hunter2}}}}",
+    "a password in a url": "sites: {a: {device: b, cameras: {c: {url: 'rtsp://d:hunter2@e'}}}}",
+    "an account's role that is none": "sites: {a: {device: b, role: admin}}",
 }
 
 
