@@ -61,7 +61,7 @@ class Instance:
             "HealthStatus": "RUNNING" if self.status == "DEPLOYMENT_SUCCEEDED" else "NOT_AVAILABLE",
             "RuntimeContextStates": [{**reported, "DeviceReportedStatus": "RUNNING" if done else "STARTING"}],
             **{name: self.request[name] for name in kept if name in self.request},
-            **({"StatusDescription": self.reason} if self.reason and "FAILED" in self.status else {}),
+            **({"StatusDescription": self.reason} if self.reason and self.status.endswith(("FAILED", "ERROR")) else {}),
         }
 
 

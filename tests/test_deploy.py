@@ -299,16 +299,18 @@ def test_a_device_or_camera_that_is_not_there_is_said_before_anything_is_made(sh
     assert not shop.sites.instances
 
 
-def test_a_deployment_that_fails_is_told_in_the_service_s_words_and_the_old_one_stays(shop: Shop) -> None:
+@pytest.mark.parametrize("status", ["DEPLOYMENT_FAILED", "DEPLOYMENT_ERROR"])
+def test_a_deployment_that_fails_is_told_in_the_service_s_words_and_the_old_one_stays(shop: Shop, status: str) -> None:
     shop.deploy()
     shop.edit("0.75", "0.8")
-    shop.sites.way, shop.sites.reason = ("DEPLOYMENT_PENDING", "DEPLOYMENT_FAILED"), "No space left on the device"
+    shop.sites.way, shop.sites.reason = ("DEPLOYMENT_PENDING", status), "No space left on the device"
     assert shop.refused() == (
-        "applicationInstance-2: DEPLOYMENT_FAILED: No space left on the device (correct it and run again)"
+        f"applicationInstance-2: {status}: No space left on the device (correct it and run again)"
     )
     assert [each.identity for each in shop.sites.running] == ["applicationInstance-1"]
-    shop.sites.way, shop.sites.reason = ("DEPLOYMENT_SUCCEEDED",), ""
+    shop.sites.way, shop.sites.reason = ("DEPLOYMENT_PENDING", "DEPLOYMENT_SUCCEEDED"), ""
     assert shop.deploy().verb == "deployed"
+    assert [each.identity for each in shop.sites.running] == ["applicationInstance-3"]
 
 
 def test_a_deployment_that_takes_too_long_goes_on_and_the_next_run_waits_for_it(shop: Shop) -> None:
@@ -346,6 +348,12 @@ def test_a_request_that_makes_something_is_sent_once_and_again_only_where_it_was
     shop.service.refusals["CreateApplicationInstance"].append(slow)
     assert shop.deploy().verb == "deployed"
     assert shop.calls().count("CreateApplicationInstance") == 2
+
+
+def test_being_asked_for_fewer_questions_does_not_end_the_waiting(shop: Shop) -> None:
+    slow = Refusal("ThrottlingException", "Rate exceeded")
+    shop.service.refusals["DescribeApplicationInstance"].extend([slow] * 3)  # as often as botocore tries
+    assert shop.deploy().verb == "deployed"
 
 
 # -- cameras

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from panorama_build.address import PANORAMA
 from panorama_build.documents import graph_document, one_line, override_document
 from panorama_build.errors import PanoramaError, nearest
 from panorama_build.files import write_whole
@@ -19,6 +18,7 @@ from panorama_build.steps.outcome import Outcome, Say
 from panorama_build.transfer import cameras, deployment
 from panorama_build.transfer.deployment import DEPLOYED, REMOVED, UNDER_WAY, Deployment
 from panorama_build.transfer.panorama import Members, Service
+from panorama_build.transfer.registration import Registry
 from panorama_build.transfer.waiting import Patience
 
 PATIENCE = Patience()
@@ -35,9 +35,8 @@ class Receipt:
 
 def service_of(project: Project) -> Service:
     """The service that deploys. Raises PanoramaError where the application is published to a place that has none."""
-    address = project.application.remote
-    if address.url == PANORAMA:
-        return Service(address)
+    if isinstance(project.remote, Registry):
+        return project.remote.service
     raise PanoramaError(
         "what is published here is for a device to fetch: no service is there to deploy it",
         where=project.places["remote",],
@@ -146,15 +145,17 @@ def _say_nodes(service: Service, instance: str, say: Say) -> str:
 
 
 def _to_replace(service: Service, device: str, site: Site, say: Say, patience: Patience) -> str | None:
-    """The instance of this name whose place the new one takes; with what is under way the service has to end first."""
-    for each in deployment.instances(service, device, site.name):
-        instance, state = each["ApplicationInstanceId"], each
-        if each["Status"] in UNDER_WAY:
-            say(f"{instance} is still under way")
-            state = _followed(service, site, instance, say, patience) or {}
-        if state.get("Status", REMOVED) != REMOVED:
-            return str(instance)
-    return None
+    """The instance of this name whose place the new one takes: what runs, rather than what failed."""
+    found = deployment.instances(service, device, site.name)
+    for each in found:
+        if each["Status"] in UNDER_WAY:  # the service has to be done with it first
+            say(f"{each['ApplicationInstanceId']} is still under way")
+            _followed(service, site, each["ApplicationInstanceId"], say, patience)
+    if any(each["Status"] in UNDER_WAY for each in found):
+        found = deployment.instances(service, device, site.name)
+    deployed = [each for each in found if each["Status"].startswith("DEPLOYMENT_")]
+    best = [each for each in deployed if each["Status"] == DEPLOYED] or deployed
+    return str(best[0]["ApplicationInstanceId"]) if best else None
 
 
 # -- cameras
@@ -196,9 +197,7 @@ def _url_digest(stream: Stream) -> str:
 
 
 def _receipt_file(project: Project, site: Site) -> Path:
-    address = project.application.remote
-    reached = (address.endpoint_used(), address.region_used(), address.profile_used())
-    return project.site_receipt(site, " ".join(map(str, reached)))
+    return project.site_receipt(site, project.remote.url)
 
 
 def _read_receipt(project: Project, site: Site) -> Receipt | None:

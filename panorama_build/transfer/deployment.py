@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 
 from panorama_build.errors import PanoramaError, nearest
 from panorama_build.transfer.panorama import Members, Service
+from panorama_build.transfer.refusals import THROTTLED, code_of
 from panorama_build.transfer.waiting import Patience
 
 DEPLOYED = "DEPLOYMENT_SUCCEEDED"
@@ -98,7 +99,12 @@ def follow(service: Service, instance: str, say: Callable[[str], None], patience
     """
     told = ""
     for waited in patience.questions():
-        state = describe(service, instance)
+        try:
+            state = describe(service, instance)
+        except PanoramaError as error:
+            if code_of(error) in THROTTLED:
+                continue
+            raise
         if state is None:
             return None
         if (now := status_line(state)) != told:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from panorama_build.address import PANORAMA, Address, silence
 from panorama_build.errors import PanoramaError
 from panorama_build.transfer.constraints import broken
-from panorama_build.transfer.refusals import code_of, explain, explained
+from panorama_build.transfer.refusals import THROTTLED, code_of, explain, explained
 
 if TYPE_CHECKING:
     import boto3
@@ -109,7 +109,7 @@ def _unthrottled(request: Callable[[], Members]) -> Members:
         try:
             return request()
         except Exception as error:
-            if code_of(error) not in ("ThrottlingException", "TooManyRequestsException"):
+            if code_of(error) not in THROTTLED:
                 raise
             time.sleep(pause)
     return request()
