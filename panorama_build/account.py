@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import tarfile
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
+from panorama_build.containers.difference import first_difference
 from panorama_build.errors import legible
 from panorama_build.planning import CURRENT, Planned, uploads
 from panorama_build.project import Project
@@ -35,7 +38,7 @@ def plan(project: Project, planned: list[Planned], as_json: bool) -> str:
 def why(project: Project, planned: list[Planned], as_json: bool) -> str:
     """A causal line for each task."""
     if as_json:
-        return _json({"tasks": [{**_task_data(each), "why": because(project, each)} for each in planned]})
+        return _json({"tasks": [_why_data(project, each) for each in planned]})
     width = max((len(each.task) for each in planned), default=0)
     return "".join(f"{each.task:{width}}  {because(project, each)}\n" for each in planned)
 
@@ -45,8 +48,23 @@ def because(project: Project, planned: Planned) -> str:
     made = project.store.made(planned.task)
     when = f"made of the same inputs on {made.replace('T', ' ').rstrip('Z')} UTC" if made else ""
     if planned.verb == CURRENT:
-        return f"up to date: {when}" if when else "up to date"
+        parts = (f"up to date: {when}" if when else "up to date", differs(project, planned))
+        return "; ".join(part for part in parts if part)
     return cause(planned) or "no cause but that it was asked for"
+
+
+def differs(project: Project, planned: Planned) -> str:
+    """What differs between the asset that a task made and the one that the very same inputs gave before, if any."""
+    former, present = project.store.former(planned.task), project.store.artifact(planned.task)
+    if former is None or present is None or former.sha256 == present.sha256:
+        return ""
+    try:
+        found = first_difference(project.store.asset(former.sha256), project.store.asset(present.sha256))
+    except FileNotFoundError:
+        found = f"{former.sha256[:12]}, which is gone"
+    except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
+        found = f"the two can't be compared: {error}"
+    return legible(f"the same inputs gave other bits before: {found or 'packed otherwise'}")
 
 
 def cause(planned: Planned) -> str:
@@ -110,6 +128,11 @@ def _plan_data(project: Project, planned: list[Planned]) -> dict[str, Any]:
         },
         "unasked": next((each.unasked for each in planned if each.unasked), None),
     }
+
+
+def _why_data(project: Project, planned: Planned) -> dict[str, Any]:
+    known = {"made": project.store.made(planned.task) or None, "differs": differs(project, planned) or None}
+    return {**_task_data(planned), "why": because(project, planned), **known}
 
 
 def _task_data(planned: Planned) -> dict[str, Any]:

@@ -118,9 +118,15 @@ class Store:
 
     def made(self, task: str) -> str:
         """When the task's asset was made of its inputs, e.g. 2026-11-22T19:23:27Z; empty where that is not known."""
+        return str(self._latest_record(task).get("made", ""))
+
+    def former(self, task: str) -> Artifact | None:
+        """The artifact with other bytes that the inputs of the task's asset gave before; None where there is none."""
+        return _artifact(self._latest_record(task).get("former"))
+
+    def _latest_record(self, task: str) -> dict[str, Any]:
         inputs = self.latest_inputs(task)
-        record = _read(self.record_file(Fingerprint(inputs))) if inputs else None
-        return str((record or {}).get("made", ""))
+        return (_read(self.record_file(Fingerprint(inputs))) if inputs else None) or {}
 
     def record_file(self, fingerprint: Fingerprint) -> Path:
         """The file that says what was made of these inputs."""

@@ -276,7 +276,7 @@ def _container(project: Project, package: Package, asset: Asset, build: Build) -
     try:
         container = container_of(project, package, build)
     except PanoramaError as error:
-        return _broken(task, error)
+        return _broken(task, error, decided=True, targets=[str(project.store.artifact_file(task))])
     entries = [(entry.path, entry.kind, entry.executable, entry.target) for entry in container.entries]
     return _task(
         lambda: build_container(project, task, package, asset, forced, _sayer(task)),
@@ -288,14 +288,13 @@ def _container(project: Project, package: Package, asset: Asset, build: Build) -
     )
 
 
-def _broken(task: str, error: PanoramaError) -> Task:
+def _broken(task: str, error: PanoramaError, decided: bool = False, **rest: Any) -> Task:
     """A task that can only fail: the others still run."""
 
     def step(*_: object) -> NoReturn:
         raise error
 
-    decide = step if task.startswith("container:") else None  # deploying is asked for alone, and never planned
-    return _task(step, decide, name=task.partition(":")[2], doc=str(error))
+    return _task(step, step if decided else None, name=task.partition(":")[2], doc=str(error), **rest)
 
 
 def _made(project: Project, task: str, forced: bool, inputs: config_changed) -> Task:

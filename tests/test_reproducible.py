@@ -235,6 +235,7 @@ def test_what_a_step_writes_differently_each_time_is_told(tmp_path: Path, engine
     app.doit("container")
     told = app.doit("force=yes", "container").detail("container:code")
     assert "; not the bits of before: odd: other bytes" in told
+    assert "the same inputs gave other bits before: odd: other bytes" in app.doit("why", "container").output
     app.edit("packages/code/Dockerfile", "head -c 8 /dev/urandom", "echo same")
     app.doit("container")
     assert "; the same bits as before; " in app.doit("force=yes", "container").detail("container:code")

@@ -12,6 +12,8 @@ from panorama_build.files import write_whole
 from panorama_build.model import Json
 from panorama_build.project import Project
 
+FIRST = "first build"
+
 
 def outdated(project: Project, task: str, files: Mapping[Path, bytes]) -> dict[Path, str]:
     """The files that don't hold what they should, each with the reason; raises OSError."""
@@ -33,7 +35,7 @@ def _why(project: Project, path: Path, content: bytes, written: Mapping[str, str
         present = path.read_bytes()
     except FileNotFoundError:
         if written is None:
-            return "first build"
+            return FIRST
         return f"{name} missing" if name in written else f"{name} is new"
     if present == content:
         return ""

@@ -15,7 +15,7 @@ from panorama_build.files import link
 from panorama_build.model import Asset, Json, Package
 from panorama_build.project import Project
 from panorama_build.steps.decision import NOTHING, Decision, Files
-from panorama_build.steps.generated import outdated, write
+from panorama_build.steps.generated import FIRST, outdated, write
 from panorama_build.steps.graph import inside
 from panorama_build.steps.outcome import Outcome
 from panorama_build.store import Artifact
@@ -47,7 +47,7 @@ def decide_package(project: Project, package: Package, foreseen: Files = NOTHING
     named = {path for path in files if path.parent == project.assets}  # by their content, so no news of their own
     why = _plain(reason for path, reason in changed.items() if path not in named or reason.endswith("missing"))
     links = [_beside(project, artifact) for artifact in artifacts.values()]
-    missing = [f"assets/{path.name} missing" for path in links if not path.exists()]
+    missing = [] if FIRST in why else [f"assets/{path.name} missing" for path in links if not path.exists()]
     verb = "written" if changed else "unchanged"
     leaves: Files = {**files, **{_beside(project, artifact): artifact.size for artifact in artifacts.values()}}
     return PackageDecision(verb, (*why, *missing), files, tuple(artifacts.values()), leaves=leaves)
