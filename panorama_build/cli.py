@@ -10,7 +10,7 @@ from doit.cmd_base import DodoTaskLoader, NamespaceTaskLoader
 from doit.cmd_dumpdb import DumpDB
 from doit.doit_cmd import DoitMain
 
-from panorama_build import tasks
+from panorama_build import interruption, tasks
 from panorama_build.commands.help import Help
 from panorama_build.commands.imports import Import
 from panorama_build.commands.init import Init
@@ -49,13 +49,10 @@ class Main(DoitMain):  # type: ignore[misc]
 
 def main() -> int:
     """Run the program with the process's arguments; give its exit status."""
+    interruption.obey()
     loader = DodoTaskLoader() if Path("dodo.py").exists() else Loader()
     arguments = ["help"] if sys.argv[1:2] == ["--help"] else sys.argv[1:]
     if "" in arguments:
         sys.stderr.write("ERROR: an argument is empty (is a variable in it set?)\n")
         return 3
-    try:
-        return Main(loader).run(arguments) or 0
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
-        return 130
+    return Main(loader).run(arguments) or 0

@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from panorama_build.errors import PanoramaError
+from panorama_build.interruption import look
 
 BUFFER = 1 << 20
 STALE_SECONDS = 3600
@@ -44,6 +45,7 @@ def read(path: Path, size: int = BUFFER, hint: str = "correct the path") -> Iter
     try:
         with path.open("rb") as file:
             while piece := file.read(size):
+                look()
                 yield piece
     except OSError as error:
         raise PanoramaError(f"cannot be read: {error.strerror}", where=str(path), hint=hint) from error
@@ -82,7 +84,7 @@ def scratch(folder: Path) -> Iterator[Path]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     _sweep_once(folder)
-    path = folder / f".making-{_here()}-{os.getpid()}-{secrets.token_hex(8)}"
+    path = folder / f".making-{owner()}-{secrets.token_hex(8)}"
     path.touch(exist_ok=False)
     try:
         yield path
@@ -94,7 +96,7 @@ def sweep(folder: Path, *, below: bool = False) -> None:
     """Remove what killed processes left in ``folder``, and ``below`` it."""
     for path in (folder.rglob if below else folder.glob)(".making-*"):
         with suppress(OSError):  # another process sweeps too, or it is not this user's
-            if _is_abandoned(path):
+            if is_abandoned(path.name.removeprefix(".making-"), path.stat().st_mtime):
                 path.unlink()
 
 
@@ -103,13 +105,20 @@ def _sweep_once(folder: Path) -> None:
     sweep(folder)
 
 
-def _is_abandoned(path: Path) -> bool:
-    """Whether nobody goes on with a file in the making: its process is gone, or on another machine long silent."""
-    place, _, owner = path.name.removeprefix(".making-").partition("-")
-    process = owner.partition("-")[0]
+def owner() -> str:
+    """This process, told from any other on this machine and on others."""
+    return f"{_here()}-{os.getpid()}"
+
+
+def is_abandoned(name: str, touched: float) -> bool:
+    """Whether nobody goes on with what begins with an owner's ``name`` and was last ``touched`` then (Unix time).
+
+    Its process is gone; of one on another machine, nothing was heard for long.
+    """
+    place, process = [*name.split("-"), "", ""][:2]
     if place == _here() and process.isdigit():
         return not _lives(int(process))
-    return path.stat().st_mtime < time.time() - STALE_SECONDS
+    return touched < time.time() - STALE_SECONDS
 
 
 @cache

@@ -32,6 +32,8 @@ from panorama_build.transfer.destination import Destination
 from panorama_build.transfer.remote import open_destination
 from panorama_build.uptodate import Notes
 
+STATE = ".panorama"
+
 
 @dataclass(frozen=True)
 class Project:
@@ -54,7 +56,7 @@ class Project:
         No server is asked: an account that is not stated stays a placeholder, unless publishing has learned it.
         """
         application, places = load_application(root, environ)
-        state = root / ".panorama"
+        state = root / STATE
         digests = Digests(state / "digests")
         store, cache = Store(state / "store", digests), _open(application.cache, root, places)
         stated = None if application.account == PLACEHOLDER_ACCOUNT else application.account
@@ -72,7 +74,7 @@ class Project:
     @property
     def state(self) -> Path:
         """Where the tool remembers."""
-        return self.root / ".panorama"
+        return self.root / STATE
 
     @property
     def assets(self) -> Path:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import Any
 
 from doit import Globals
 from doit.exceptions import BaseFail, TaskFailed, UnmetDependency
 from doit.reporter import ConsoleReporter
+
+from panorama_build.interruption import is_asked
+from panorama_build.output import tell
 
 WIDTH = 10
 TRACELESS = "traceless"
@@ -22,6 +26,24 @@ class Reporter(ConsoleReporter):  # type: ignore[misc]
         super().__init__(outstream, options)
         self.current = 0
         self.done = 0
+
+    def initialize(self, tasks: Any, selected_tasks: Any) -> None:
+        """doit's database is written when all is done: if that fails, the work is done nevertheless."""
+        super().initialize(tasks, selected_tasks)
+        database = Globals.dep_manager
+        close = database.close
+
+        def close_or_tell() -> None:
+            try:
+                close()
+            except sqlite3.Error as error:
+                self.write(f"doit's database was not written, so all is looked at again next time: {error}\n")
+
+        database.close = close_or_tell
+
+    def write(self, text: str) -> None:
+        """Lines for the reader, if there still is one."""
+        tell(self.outstream, text)
 
     def execute_task(self, task: Any) -> None:
         """Say nothing yet."""
@@ -62,10 +84,9 @@ class Reporter(ConsoleReporter):  # type: ignore[misc]
         parts = [f"{self.done} done"] if self.done else []
         parts += [f"{len(self.failures)} failed"] if self.failures else []
         parts += [f"{self.current} up to date"] if self.current else []
-        nothing = "nothing to do: " if self.current and not self.done and not self.failures else ""
+        nothing = "nothing to do: " if not (self.done or self.failures or is_asked()) else ""
         if parts:
             self.write(f"{nothing}{', '.join(parts)}\n")
 
     def _line(self, verb: str, name: str, detail: str) -> None:
         self.write(f"{verb:{WIDTH}} {name}{f'  {detail}' if detail else ''}\n")
-        self.outstream.flush()

@@ -1,11 +1,8 @@
 """An application as doit tasks.
 
     check   graph   model:*   container:*   package:*        `doit` alone: everything, locally
-from panorama_build.steps.container import build_container, container_of, decide_container
-from panorama_build.steps.decision import Decision, Files
-from panorama_build.steps.deploy import deploy, remove, service_of, status
-from panorama_build.steps.graph import decide_graphs, graph_files, write_graphs
-from panorama_build.steps.model import decide_model, fetch_model, local_path
+    publish:*   deploy:*   status:*   remove:*               asked for by name
+    plan   why                                               what would be done, with nothing done
 
 doit decides whether to ask, by the content of files and outputs; a task that it starts asks the store first.
 """
@@ -17,11 +14,10 @@ import hashlib
 import io
 import json
 import os
-import sqlite3
+import signal
 import sys
-import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import closing
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
@@ -30,20 +26,23 @@ import doit
 from doit.exceptions import InvalidDodoFile, TaskFailed
 from doit.tools import config_changed
 
-from panorama_build import forecast
+from panorama_build import database, forecast, interruption, lock
 from panorama_build.checks.check import check
 from panorama_build.checks.finding import as_json, located
 from panorama_build.checks.inspection import inspect
+from panorama_build.commandline import lists, looks
 from panorama_build.errors import PanoramaError, PanoramaErrors
 from panorama_build.manifest import schema
 from panorama_build.manifest.application import MANIFEST
 from panorama_build.model import Asset, Build, Package, Site, Source
-from panorama_build.project import Project
+from panorama_build.output import tell
+from panorama_build.project import STATE, Project
 from panorama_build.reporter import Reporter
 from panorama_build.steps.container import build_container, container_of, decide_container
 from panorama_build.steps.decision import Decision, Files
 from panorama_build.steps.deploy import deploy, remove, service_of, status
 from panorama_build.steps.graph import decide_graphs, graph_files, write_graphs
+from panorama_build.steps.leftovers import clear_away
 from panorama_build.steps.model import decide_model, fetch_model, local_path
 from panorama_build.steps.outcome import NOTHING_TO_SAY, Outcome
 from panorama_build.steps.package import check_paths, decide_package, declared, package_outputs, write_package
@@ -56,8 +55,6 @@ Decide: TypeAlias = Callable[[Files, Mapping[Path, str]], Decision]
 
 LOCAL = ["check", "graph", "model", "container", "package"]
 
-_output = threading.Lock()
-
 
 def load(root: str | Path = ".") -> tuple[dict[str, Any], Tasks]:
     """The doit configuration and the tasks of the project in ``root``: all that a dodo.py needs.
@@ -69,44 +66,51 @@ def load(root: str | Path = ".") -> tuple[dict[str, Any], Tasks]:
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a build's log holds what not every terminal can show
+    interruption.obey()
+    if lists(sys.argv[1:]):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `doit list | head` ends as such pipes do
     try:
+        killed = _lock(Path(root))
         _keep_schema(Path(root))
         project = Project.load(Path(root))
+        if killed:
+            clear_away(project)
         findings = check(project.application, project.places)
-        project.state.mkdir(parents=True, exist_ok=True)
-        _remove_damaged(_database(project))
         known = list(tasks(project, findings))
         known += forecast.tasks(project, known)
+        configuration = _configuration(project, known)
     except PanoramaError as error:
         raise InvalidDodoFile(str(error)) from error
     except OSError as error:
         raise InvalidDodoFile(f"{error.filename}: can't be written: {error.strerror}") from None
     atexit.register(project.digests.save)
-    return _configuration(project, known), lambda: (dict(task) for task in known)
+    return configuration, lambda: (dict(task) for task in known)
+
+
+def _lock(root: Path) -> bool:
+    """Have the folder to this run alone, if it may change something; whether the one before it was killed.
+
+    It comes before anything is read: who waited finds what the run before has left, and what was edited meanwhile.
+    """
+    if lists(sys.argv[1:]) or looks(sys.argv[1:]) or not (root / MANIFEST).exists():
+        return False
+    return lock.hold((root / STATE / "lock").resolve())
 
 
 def _keep_schema(root: Path) -> None:
     """Give editors their schema before anything is read: a manifest that is wrong is when it helps most."""
     if (root / MANIFEST).exists() and not (root / schema.PLACE).exists():
-        schema.keep(root)
+        with suppress(OSError):
+            schema.keep(root)
 
 
-def _database(project: Project) -> Path:
+def _database(project: Project) -> str:
     """doit's database, whose names are relative to the working directory: another one for each way to the project."""
     way = hashlib.sha256(os.fsencode(project.root)).hexdigest()[:8]
-    return project.state / ("doit.sqlite3" if project.root == Path() else f"doit-{way}.sqlite3")
-
-
-def _remove_damaged(database: Path) -> None:
-    """Remove doit's database where it is damaged: the store knows what was made, so each task is but looked at."""
-    try:
-        with closing(sqlite3.connect(database)) as connection:
-            sound = connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
-    except sqlite3.DatabaseError as error:
-        sound = isinstance(error, sqlite3.OperationalError)  # locked or out of reach tells nothing of its content
-    if not sound:
-        database.unlink(missing_ok=True)
-        sys.stderr.write(f"{database}: was damaged, and is removed: every task is looked at again\n")
+    path = project.state / ("doit.sqlite3" if project.root == Path() else f"doit-{way}.sqlite3")
+    if looks(sys.argv[1:]):
+        return database.for_looking(path)
+    return database.for_reading(path) if lists(sys.argv[1:]) else database.for_run(path)
 
 
 def _configuration(project: Project, known: list[Task]) -> dict[str, Any]:
@@ -114,7 +118,7 @@ def _configuration(project: Project, known: list[Task]) -> dict[str, Any]:
     return {
         "default_tasks": [name for name in LOCAL if name in names],
         "backend": "sqlite3",
-        "dep_file": str(_database(project)),
+        "dep_file": _database(project),
         "check_file_uptodate": content_checker(project.notes),
         "reporter": Reporter,
         "par_type": "thread",
@@ -156,13 +160,12 @@ def _action(step: Callable[[], Outcome | None]) -> Callable[[], dict[str, str] |
 
     def action() -> dict[str, str] | TaskFailed:
         try:
-            outcome = step()
+            with interruption.work():
+                outcome = step()
         except PanoramaError as error:
             return TaskFailed(str(error))
         except OSError as error:
             return TaskFailed(f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error))
-        except KeyboardInterrupt:
-            raise SystemExit("interrupted") from None
         return {"verb": outcome.verb, "detail": outcome.detail} if outcome else {}
 
     return action
@@ -172,9 +175,7 @@ def _sayer(task: str) -> Callable[[str], None]:
     """Writes whole lines, each with its task's name, so that tasks side by side stay legible."""
 
     def say(line: str) -> None:
-        with _output:
-            sys.stdout.write(f"{task} | {line}\n")
-            sys.stdout.flush()
+        tell(sys.stdout, f"{task} | {line}\n")
 
     return say
 

@@ -48,6 +48,12 @@ class App:
         """Run doit; its status and all it wrote."""
         return run(self.root, {**self.env, **env}, "doit", *arguments)
 
+    def start(self, *arguments: str, program: str = "doit", **env: str) -> subprocess.Popen[str]:
+        """A run of doit that goes on beside the test; what it writes comes through its pipe."""
+        command, pipe = [str(PROGRAMS / program), *arguments], subprocess.PIPE
+        clean = _clean({**self.env, **env})
+        return subprocess.Popen(command, cwd=self.root, env=clean, text=True, stdout=pipe, stderr=subprocess.STDOUT)
+
     def edit(self, file: str, old: str, new: str) -> None:
         """Replace the one place of ``old`` in a file."""
         path = self.root / file
@@ -71,12 +77,23 @@ class App:
         return self.root / "build/assets" / uri
 
 
+def finished(process: subprocess.Popen[str]) -> Run:
+    """What became of a run that was started, once it ends."""
+    output, _ = process.communicate()
+    return Run(process.returncode, output)
+
+
 def run(cwd: Path, env: dict[str, str], program: str, *arguments: str) -> Run:
     """Run one of the installed programs."""
-    clean = {key: value for key, value in env.items() if not key.startswith("PANORAMA_TEST")}
     command = [str(PROGRAMS / program), *arguments]
-    done = subprocess.run(command, cwd=cwd, env=clean, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    done = subprocess.run(
+        command, cwd=cwd, env=_clean(env), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
     return Run(done.returncode, done.stdout)
+
+
+def _clean(env: dict[str, str]) -> dict[str, str]:
+    return {key: value for key, value in env.items() if not key.startswith("PANORAMA_TEST")}
 
 
 def example(root: Path, env: dict[str, str] | None = None, base: str | None = None) -> App:

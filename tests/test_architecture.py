@@ -18,8 +18,8 @@ MODULES = sorted(
 
 # Modules and folders of the package. Each may import from what stands in a line before its own.
 LAYERS = (
-    "errors",
-    "address files keyorder",
+    "errors interruption commandline output",
+    "address database files keyorder lock",
     "model fingerprint digests",
     "appliance",
     "documents store uptodate",

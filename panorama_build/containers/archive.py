@@ -16,6 +16,7 @@ from pathlib import Path
 import deflate
 
 from panorama_build.containers.rootfs import normalised
+from panorama_build.interruption import look
 
 RECIPE = "1"
 """The version of the asset's making: another one means that the same root file system may give other bytes."""
@@ -64,6 +65,7 @@ def _compressed(
     # A member of its own for each block makes the bytes independent of the number of threads.
     waiting: deque[Future[bytearray]] = deque()
     for block in blocks:
+        look()
         waiting.append(pool.submit(deflate.gzip_compress, block, _LEVEL))
         digest.update(block)
         if len(waiting) > ahead:

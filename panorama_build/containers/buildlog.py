@@ -12,11 +12,11 @@ from typing import IO, Any
 from panorama_build.containers.context import DOCKERFILE
 from panorama_build.errors import PanoramaError
 
-TAIL = 15  # lines of a failed build that are shown; the file keeps them all
+TAIL = 15  # lines of a failed build among which its cause is looked for
 
 
 class BuildLog:
-    """The lines of a build: kept in a file, said as they come, and their tail remembered for a failure."""
+    """The lines of a build: kept in a file, said as they come, the last remembered for a failure."""
 
     def __init__(self, path: Path, say: Callable[[str], None]) -> None:
         self.path = path
@@ -62,5 +62,4 @@ class BuildLog:
         """The error of a build that failed here."""
         cause = next((line for line in reversed(self.tail) if re.search(r"(?i)\berror\b|failed|denied", line)), None)
         message = "the build failed" + (f": {cause.removeprefix('ERROR: ')}" if cause else "")
-        tail = "".join(f"\n    {line}" for line in self.tail)
-        return PanoramaError(message, hint=f"the whole log: {os.path.relpath(self.path)}; its end:{tail}\n")
+        return PanoramaError(message, hint=f"the whole log: {os.path.relpath(self.path)}")

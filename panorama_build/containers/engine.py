@@ -31,8 +31,8 @@ def build(
     was sent.
 
     Every line of the build goes to the file ``log`` and to ``say``. Unless ``cached``, every step runs, whatever layers
-    the engine has. Raises PanoramaError: no engine, no emulation
-    for the platform, a failed build (with the tail of its log), or a result of another architecture.
+    the engine has. Raises PanoramaError: no engine, no emulation for the platform, a failed build (with its cause), no
+    room, or a result of another architecture.
     """
     from docker.errors import DockerException
     from requests.exceptions import RequestException
@@ -41,11 +41,16 @@ def build(
     machines.check_emulation(client.info(), container.platform, container.dockerfile)
     road = buildkit if has_buildkit() else classic
     try:
-        with BuildLog(log, say) as lines, road.root_file_system(client, container, lines, cached) as (stream, sent):
+        tar_of, folder = road.root_file_system, path.parent
+        with BuildLog(log, say) as lines, tar_of(client, container, lines, folder, cached) as (stream, sent):
             written = archive.write_asset(stream, path)
     except (DockerException, RequestException) as error:
         hint = f"run again; the log so far: {os.path.relpath(log)}"
         raise PanoramaError(f"the Docker engine broke off: {error}", hint=hint) from None
+    except OSError as error:
+        message = f"the asset can't be written: {error.strerror}"
+        hint = "a build takes room for the root file system, plain and compressed; make room and run again"
+        raise PanoramaError(message, where=str(path.parent), hint=hint) from None
     machines.check_built(written.machines, container.platform)
     return written, sent
 

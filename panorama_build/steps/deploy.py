@@ -12,6 +12,7 @@ from pathlib import Path
 from panorama_build.documents import graph_document, one_line, override_document
 from panorama_build.errors import PanoramaError, nearest
 from panorama_build.files import write_whole
+from panorama_build.interruption import Interrupted
 from panorama_build.model import InterfaceName, Site, Stream
 from panorama_build.project import Project
 from panorama_build.steps.outcome import Outcome, Say
@@ -130,7 +131,7 @@ def _finish(service: Service, site: Site, instance: str, say: Say, patience: Pat
 def _followed(service: Service, site: Site, instance: str, say: Say, patience: Patience) -> Members | None:
     try:
         return deployment.follow(service, instance, say, patience)
-    except KeyboardInterrupt:
+    except Interrupted:
         say(f"{instance} goes on at the service; `doit status:{site.key}` shows it, running again waits for it")
         raise
 

@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 from panorama_build.address import Address, parse_s3_url, public_url, silence
 from panorama_build.errors import PanoramaError
 from panorama_build.files import read
+from panorama_build.interruption import look
 from panorama_build.transfer.aws import Bucket
 from panorama_build.transfer.multipart import MIB
 from panorama_build.transfer.partial import Partial
@@ -75,6 +76,7 @@ def save(pieces: Iterator[bytes], to: Path, start: int = 0) -> Fetched:
             os.truncate(file.fileno(), start)
             _hash_all(file, digest)
             for piece in pieces:
+                look()
                 digest.update(piece)
                 size += file.write(piece)
     except OSError as error:

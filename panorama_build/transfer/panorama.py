@@ -6,7 +6,6 @@ boto3 is imported inside the functions that need it, because it costs 0.3 s.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
@@ -14,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from panorama_build import interruption
 from panorama_build.address import PANORAMA, Address, silence
 from panorama_build.errors import PanoramaError
 from panorama_build.transfer.constraints import broken
@@ -111,7 +111,7 @@ def _unthrottled(request: Callable[[], Members]) -> Members:
         except Exception as error:
             if code_of(error) not in THROTTLED:
                 raise
-            time.sleep(pause)
+            interruption.pause(pause)
     return request()
 
 

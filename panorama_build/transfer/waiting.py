@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from panorama_build import interruption
+
 MINUTE = 60.0
 
 
@@ -25,5 +27,5 @@ class Patience:
             waited = time.monotonic() - begun + pause
             if waited > self.total:
                 return
-            time.sleep(pause)
+            interruption.pause(pause)
             pause = min(pause * 1.5, self.longest)
