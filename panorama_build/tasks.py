@@ -53,6 +53,13 @@ Task: TypeAlias = dict[str, Any]
 Tasks: TypeAlias = Callable[[], Iterator[Task]]
 Decide: TypeAlias = Callable[[Files, Mapping[Path, str]], Decision]
 
+VERIFY = {
+    "name": "verify",
+    "long": "verify",
+    "type": bool,
+    "default": False,
+    "help": "ask the remote, also where a receipt says what it holds",
+}
 LOCAL = ["check", "graph", "model", "container", "package"]
 
 
@@ -135,7 +142,8 @@ def tasks(project: Project, findings: list[PanoramaError]) -> Iterator[Task]:
     yield from _group("model", "Bring each model into the store, checked against its pin", _models(project))
     yield from _group("container", "Build each container whose sources changed", _containers(project))
     yield from _group("package", "Write each package.json and its descriptors", _packages(project))
-    yield from _group("publish", "Publish each package: what is there already stays", _publishings(project))
+    publish = "Publish each package: what is there already stays"
+    yield from _group("publish", publish, _publishings(project), params=[VERIFY])
     yield from _group(
         "deploy", "Bring the application to each site, and wait until it runs there", _deployments(project)
     )
@@ -143,10 +151,10 @@ def tasks(project: Project, findings: list[PanoramaError]) -> Iterator[Task]:
     yield from _group("remove", "Remove the application from each site, with --yes", _removals(project))
 
 
-def _group(name: str, doc: str, members: Iterator[Task]) -> Iterator[Task]:
+def _group(name: str, doc: str, members: Iterator[Task], **rest: Any) -> Iterator[Task]:
     found = [{"basename": name, **member} for member in members]
     if found:
-        yield {"basename": name, "name": None, "doc": doc}
+        yield {"basename": name, "name": None, "doc": doc, **rest}
         yield from found
 
 
@@ -188,6 +196,11 @@ def _slice(**values: Any) -> config_changed:
 def _forced() -> bool:
     """Whether `force=yes` stands on the command line: doit's own -a is answered by the store."""
     return str(doit.get_var("force", "no")).lower() in ("yes", "1", "true")
+
+
+def _verifying() -> bool:
+    """Whether `--verify` follows `publish` or one of its tasks: doit tells a group's parameters to the group alone."""
+    return f"--{VERIFY['long']}" in sys.argv
 
 
 # -- the tasks of each kind
@@ -343,20 +356,21 @@ def _publishings(project: Project) -> Iterator[Task]:
 
 
 def _publishing(project: Project, package: Package) -> Task:
-    task, forced = f"publish:{package.key}", _forced()
+    task, forced, verify = f"publish:{package.key}", _forced(), _verifying()
 
     def decide(foreseen: Files, unknown: Collection[Path]) -> Decision:
         if project.package_json(package) in unknown:
             return foresee_publish(project, package, foreseen, unknown)
-        return decide_publish(project, package, forced, foreseen)
+        return decide_publish(project, package, forced, verify, foreseen)
 
     return _task(
-        lambda: publish_package(project, package, forced, _sayer(task)),
+        lambda: publish_package(project, package, forced, verify, _sayer(task)),
         decide,
         name=package.key,
         doc=f"Publish {package.key} to {project.application.remote.url}",
         file_dep=[str(project.package_json(package))],
-        uptodate=[lambda: is_published(project, package) and not forced],
+        params=[VERIFY],
+        uptodate=[lambda: is_published(project, package) and not (forced or verify)],
     )
 
 

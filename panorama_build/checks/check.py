@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from panorama_build.address import PANORAMA
 from panorama_build.appliance import find_interface
 from panorama_build.checks.finding import Finding, located, path_of
 from panorama_build.checks.limits import limits
@@ -56,9 +57,17 @@ def _findings(application: Application) -> Iterator[Finding]:
     yield from _site_routes(application)
     yield from _unused(application)
     yield from limits(application)
+    yield from _remote(application)
     for file in application.documents:
         message = f'"{file}" has no words here: it is passed through, and nothing in it is checked'
         yield Finding(("documents", str(file)), message, warning=True)
+
+
+def _remote(application: Application) -> Iterator[Finding]:
+    if application.remote.url == PANORAMA and not application.remote.endpoint_used():
+        message = "AWS ended the Panorama service on 2026-05-31: nothing is published there"
+        hint = "give endpoint: of a compatible service, or publish to a folder or s3://BUCKET/PREFIX"
+        yield Finding(("remote",), message, hint, warning=True)
 
 
 # -- packages

@@ -54,8 +54,10 @@ class Words(Struct, kw_only=True, forbid_unknown_fields=True):
 class Location(Struct, kw_only=True, forbid_unknown_fields=True):
     """Where bytes lie, and how to reach them when the environment doesn't say."""
 
-    url: Annotated[str, Meta(description="A path, s3://bucket/key, or https:// to read from.")]
-    endpoint: Annotated[str | None, Meta(description="The URL of an S3 that is not AWS's.")] = None
+    url: Annotated[str, Meta(description="A path, s3://bucket/key, https:// to read from, or `panorama`.")]
+    endpoint: Annotated[
+        str | None, Meta(description="The URL of an S3, or of a Panorama service, that is not AWS's.")
+    ] = None
     region: Annotated[str | None, Meta(description="The bucket's region.")] = None
     profile: Annotated[str | None, Meta(description="A profile of AWS's configuration files.")] = None
     requester_pays: Annotated[
@@ -423,7 +425,9 @@ class Manifest(Struct, kw_only=True, forbid_unknown_fields=True):
     ]
     account: Annotated[Account | None, Meta(description="The AWS account; resolved late.")] = None
     platform: Annotated[str, Meta(description="What containers are built for.")] = "linux/arm64"
-    remote: Annotated[str | Location, Meta(description="A folder, or s3://bucket/prefix.")] = "published"
+    remote: Annotated[
+        str | Location, Meta(description="A folder, s3://bucket/prefix, or `panorama`: the Panorama API.")
+    ] = "published"
     cache: Annotated[
         str | SharedStore | None,
         Meta(description="What the team has built: a folder, or s3://bucket/prefix. PANORAMA_CACHE overrules it."),

@@ -24,13 +24,15 @@ class PublishDecision(Decision):
     plan: publication.Plan | None
 
 
-def decide_publish(project: Project, package: Package, forced: bool, foreseen: Files = NOTHING) -> PublishDecision:
+def decide_publish(
+    project: Project, package: Package, forced: bool, verify: bool, foreseen: Files = NOTHING
+) -> PublishDecision:
     """What a package lacks at the remote, which is asked unless a receipt saves that; reads only.
 
-    ``foreseen`` are files as earlier tasks would leave them. Raises PanoramaError where the package can't be published,
-    and RemoteError where the remote can't answer.
+    With ``forced`` or ``verify`` no receipt does. ``foreseen`` are files as earlier tasks would leave them. Raises
+    PanoramaError where the package can't be published, and RemoteError where the remote can't answer.
     """
-    if not forced and is_published(project, package):
+    if not (forced or verify) and is_published(project, package):
         return PublishDecision("unchanged", (), None)
     needs = publication.needs(project.package_json(package), project.assets, foreseen)
     plan = publication.compare(needs, project.remote)
@@ -60,11 +62,11 @@ def foresee_publish(project: Project, package: Package, foreseen: Files, unknown
     return Decision("published", (), uploads=tuple(uploads))
 
 
-def publish_package(project: Project, package: Package, forced: bool, say: Say) -> Outcome:
+def publish_package(project: Project, package: Package, forced: bool, verify: bool, say: Say) -> Outcome:
     """Put a package where the application is published; what is there already stays, and a receipt saves asking."""
     if project.application.remote.url == PANORAMA:
         project.account.ask()
-    decision = decide_publish(project, package, forced)
+    decision = decide_publish(project, package, forced, verify)
     if decision.plan is None:
         return Outcome("unchanged", f"published before to {project.application.remote.url}")
     receipt = publication.publish(decision.plan, project.remote, say)
@@ -93,7 +95,9 @@ def _why(project: Project, package: Package, plan: publication.Plan, forced: boo
         return ("not published there before",)
     if receipt.patch != plan.patch:
         return ("package.json changed",)
-    return ("files are missing at the remote",)
+    if plan.pending:
+        return ("files are missing at the remote",)
+    return ("not registered there",) if plan.changes else ()
 
 
 def is_published(project: Project, package: Package) -> bool:
