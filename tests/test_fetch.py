@@ -25,6 +25,7 @@ import trustme
 
 from panorama_build.address import Address
 from panorama_build.errors import PanoramaError
+from panorama_build.transfer import web
 from panorama_build.transfer.fetch import Fetched, download, resume
 from panorama_build.transfer.partial import partial
 
@@ -71,7 +72,7 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"SSH-2.0-OpenSSH_9.2\r\n")
             self.close_connection = True
         else:
-            self.answer(int(path[1:]), b"no")
+            self.answer(int(path[1:]) if path[1:].isdigit() else 404, b"no")
 
     def answer(self, status: int, body: bytes, size: int | None = None, **headers: str) -> None:
         self.send_response(status)
@@ -135,6 +136,7 @@ def trust(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
     monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setattr(web, "PAUSES", (0, 0))
 
 
 @pytest.fixture

@@ -96,13 +96,13 @@ class Multipart:
             if not isinstance(error, Exception) or _is_useless(error):
                 self._abort(self.key, upload)
             raise
-        for other in begun.keys() - {upload}:
-            self._abort(self.key, other)
+        self._end_others()
 
     def _begun(self) -> dict[str, dict[int, CompletedPartTypeDef] | None]:
         """The unfinished uploads under this key: the parts of each by index, None for one that holds anything else."""
         found = {}
-        for each in self._listed():
+        folder, slash, _ = self.key.rpartition("/")
+        for each in self._listed(folder + slash or self.key):
             if each["Key"] == self.key:
                 sums = each.get("ChecksumAlgorithm", "SHA256") == "SHA256"
                 found[each["UploadId"]] = self._parts_in(each["UploadId"]) if sums else None
@@ -110,11 +110,10 @@ class Multipart:
                 self._abort_abandoned(each["Key"], each["UploadId"])
         return found
 
-    def _listed(self) -> list[Any]:
-        """All uploads in the folder of this key that were begun and not ended."""
-        folder = self.key.rpartition("/")[0]
+    def _listed(self, prefix: str) -> list[Any]:
+        """All uploads to keys of this prefix that were begun and not ended."""
         pages = self.client.get_paginator("list_multipart_uploads")
-        asked: dict[str, Any] = {"Bucket": self.bucket, "Prefix": f"{folder}/" if folder else self.key, **self.payer}
+        asked: dict[str, Any] = {"Bucket": self.bucket, "Prefix": prefix, **self.payer}
         try:
             with self.call("ListMultipartUploads"):
                 return [each for page in pages.paginate(**asked) for each in page.get("Uploads", [])]
@@ -183,6 +182,13 @@ class Multipart:
                 IfNoneMatch="*",
                 **self.payer,
             )
+
+    def _end_others(self) -> None:
+        """End what is left under this key: the object is there, and nothing can be completed any more."""
+        with suppress(PanoramaError):
+            for each in self._listed(self.key):
+                if each["Key"] == self.key:
+                    self._abort(self.key, each["UploadId"])
 
     def _abort(self, key: str, upload: str) -> None:
         # What cannot be ended costs space there, but the first error is the one to tell.

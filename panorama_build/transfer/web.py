@@ -6,6 +6,7 @@ import base64
 import http.client
 import re
 import ssl
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from panorama_build.errors import PanoramaError
 from panorama_build.transfer.stream import Stream
 
 PIECE = 1 << 20
+PAUSES = (0.3, 1.0)  # seconds
 
 
 def open_web(url: str, timeout: float, *, at: int = 0, tag: str | None = None) -> Stream:
@@ -78,13 +80,38 @@ def _ask(url: str, timeout: float, at: int, tag: str | None) -> http.client.HTTP
         request.add_header("Range", f"bytes={at}-")
         request.add_header("If-Range", tag)
     try:
-        opened: http.client.HTTPResponse = urllib.request.build_opener(_Redirects).open(request, timeout=timeout)
+        return _open(request, timeout)
     except HTTPError as error:
         if at and error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             error.close()
             return _ask(url, timeout, 0, None)
         raise
-    return opened
+
+
+def _open(request: urllib.request.Request, timeout: float) -> http.client.HTTPResponse:
+    """The answer to a request, asked again after a pause where the server may think better of it."""
+    opener = urllib.request.build_opener(_Redirects)
+    for pause in PAUSES:
+        try:
+            return _opened(opener, request, timeout)
+        except (URLError, ConnectionError) as error:
+            if not _may_pass(error):
+                raise
+        time.sleep(pause)
+    return _opened(opener, request, timeout)
+
+
+def _opened(
+    opener: urllib.request.OpenerDirector, request: urllib.request.Request, timeout: float
+) -> http.client.HTTPResponse:
+    answer: http.client.HTTPResponse = opener.open(request, timeout=timeout)
+    return answer
+
+
+def _may_pass(error: URLError | ConnectionError) -> bool:
+    if isinstance(error, HTTPError):
+        return error.code == http.HTTPStatus.TOO_MANY_REQUESTS or error.code >= http.HTTPStatus.INTERNAL_SERVER_ERROR
+    return isinstance(error.reason if isinstance(error, URLError) else error, ConnectionError)
 
 
 def _start(answer: http.client.HTTPResponse) -> int:
