@@ -222,6 +222,7 @@ class Bucket:
         """The bytes from ``start`` to ``end``, the first of them in ``answer`` if it is given."""
         from botocore.exceptions import HTTPClientError, IncompleteReadError
 
+        tries = 2
         with self._call("GetObject", key):
             while start < end:
                 begun, answer = start, answer or self._range(key, bound, start, end)
@@ -230,10 +231,12 @@ class Bucket:
                         start += len(piece)
                         yield piece
                 except (HTTPClientError, IncompleteReadError):
-                    if start == begun:
+                    tries = tries - 1 if start == begun else 2
+                    if not tries:
                         raise
-                if start == begun or start > end:
-                    raise self._error(key, f"answered {start - begun:,} bytes where {end - begun:,} were asked for")
+                else:
+                    if start == begun or start > end:
+                        raise self._error(key, f"answered {start - begun:,} bytes of {end - begun:,}")
                 answer = None
 
     def _range(self, key: str, bound: Mapping[str, Any], start: int, end: int) -> GetObjectOutputTypeDef:
