@@ -199,6 +199,28 @@ def test_an_old_patch_that_stays_fails_nothing(panorama_service: PanoramaService
     assert said[-1].startswith(f"warning: {old[:12]} stays registered: panorama: access denied")
 
 
+@pytest.mark.parametrize("where", ["_register", "_wait", "_deregister"])
+def test_a_run_that_is_killed_is_finished_by_the_next(
+    panorama_service: PanoramaService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """Whatever it was about to say to the service."""
+    app = application(tmp_path / "app", panorama_service, "net")
+    assert app.doit("publish").status == 0
+    put_model(app.root, "net", b"second")
+    killing = "import os, panorama_build.transfer.registration as r\n"
+    killing += f"r.Registration.{where} = lambda *_: os._exit(137)\n"
+    dodo = (app.root / "dodo.py").read_text()
+    (app.root / "dodo.py").write_text(killing + dodo)
+    assert app.doit("publish").status == 137
+    (app.root / "dodo.py").write_text(dodo)
+    done = app.doit("publish")
+    assert (done.status, done.outcomes["publish:net"]) == (0, "published"), done.output
+    version = panorama_service.packages["net"].versions["1.0"]
+    assert list(version.patches) == [version.latest]
+    panorama_service.calls.clear()
+    assert app.doit("publish").status == 0 and panorama_service.calls == []
+
+
 def test_publishers_racing_register_once(panorama_service: PanoramaService, built: Built) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: published(built), range(8)))

@@ -35,10 +35,11 @@ def decide_publish(
     if not (forced or verify) and is_published(project, package):
         return PublishDecision("unchanged", (), None)
     needs = publication.needs(project.package_json(package), project.assets, foreseen)
-    plan = publication.compare(needs, project.remote)
+    receipt = publication.read_receipt(project.receipt(package, project.remote.url))
+    plan = publication.compare(needs, project.remote, receipt)
     uploads = tuple(Upload(step.key, step.size) for step in plan.pending)
     verb = "published" if plan.pending or plan.changes else "unchanged"
-    return PublishDecision(verb, _why(project, package, plan, forced), plan, uploads=uploads, changes=plan.changes)
+    return PublishDecision(verb, _why(receipt, plan, forced), plan, uploads=uploads, changes=plan.changes)
 
 
 def foresee_publish(project: Project, package: Package, foreseen: Files, unknown: Collection[Path]) -> Decision:
@@ -87,10 +88,9 @@ def _binaries(project: Project, package: Package, artifacts: Mapping[str, Artifa
         yield publication.File(publication.binary_key(path.name), path, artifact.sha256, artifact.size)
 
 
-def _why(project: Project, package: Package, plan: publication.Plan, forced: bool) -> tuple[str, ...]:
+def _why(receipt: publication.Receipt | None, plan: publication.Plan, forced: bool) -> tuple[str, ...]:
     if forced:
         return ("forced",)
-    receipt = publication.read_receipt(project.receipt(package, plan.remote))
     if receipt is None:
         return ("not published there before",)
     if receipt.patch != plan.patch:

@@ -50,8 +50,11 @@ class Destination(Protocol):
     def still_holds(self, sizes: Mapping[str, int]) -> bool:
         """Whether keys that were there once are there still, as far as can be seen without a request."""
 
-    def entry(self, package: str, version: str, patch: str) -> Entry:
-        """The entry of a patch version; reads only. Raises PanoramaError where the place can't answer."""
+    def entry(self, package: str, version: str, patch: str, former: str | None = None) -> Entry:
+        """The entry of a patch version; reads only. Raises PanoramaError where the place can't answer.
+
+        ``former`` is the patch version of the same version that was published from here before.
+        """
 
 
 class Plain:
@@ -59,7 +62,7 @@ class Plain:
 
     changes: tuple[str, ...] = ()
 
-    def entry(self: Files, package: str, version: str, patch: str) -> Files:
+    def entry(self: Files, package: str, version: str, patch: str, former: str | None = None) -> Files:
         """Itself, for every patch version."""
         return self
 

@@ -137,10 +137,14 @@ def needs(package_json: Path, assets: Path, foreseen: Mapping[Path, bytes | int]
     return Needs(package.name, package.version, patch, tuple(files))
 
 
-def compare(needs: Needs, remote: Destination) -> Plan:
-    """Ask ``remote`` for the patch version and each of its files. Raises RemoteError when it cannot answer."""
+def compare(needs: Needs, remote: Destination, receipt: Receipt | None = None) -> Plan:
+    """Ask ``remote`` for the patch version and each of its files. Raises RemoteError when it cannot answer.
+
+    ``receipt`` is of the package's last publishing there.
+    """
+    former = receipt.patch if receipt and receipt.version == needs.version else None
     try:
-        entry = remote.entry(needs.package, needs.version, needs.patch)
+        entry = remote.entry(needs.package, needs.version, needs.patch, former)
         with ThreadPoolExecutor(8) as pool:
             present = pool.map(lambda file: entry.holds(file.key, file.sha256, file.size, file.path), needs.files)
             steps = tuple(Step(**vars(file), present=held) for file, held in zip(needs.files, present, strict=True))

@@ -55,13 +55,19 @@ class Registry:
         """True: the service cannot be asked without a request."""
         return True
 
-    def entry(self, package: str, version: str, patch: str) -> Registration:
-        """What the service knows of a patch version: one question where it is the latest, else two."""
+    def entry(self, package: str, version: str, patch: str, former: str | None = None) -> Registration:
+        """What the service knows of a patch version: one question where it is the latest, else two.
+
+        A run that ended between registering it and deregistering ``former`` is finished, for one question more.
+        """
         alias = f"packageName/{package}"
         latest = self.service.find("DescribePackageVersion", PackageId=alias, PackageVersion=version)
         known = Registration(self, package, version, patch, latest or {})
         if not known.current:
             known.locate(self.service.find("DescribePackage", PackageId=alias))
+        elif former and former != patch:
+            names = {"PackageId": alias, "PackageVersion": version, "PatchVersion": former}
+            known.previous = former if self.service.find("DescribePackageVersion", **names) else None
         return known
 
     def bucket(self, name: str) -> Bucket:
@@ -74,7 +80,10 @@ class Registry:
 
 
 class Registration:
-    """A patch version of a package in the service. ``latest`` is what the service says of its version's latest one."""
+    """A patch version of a package in the service. ``latest`` is what the service says of its version's latest one.
+
+    ``previous`` is the patch version that makes way for this one.
+    """
 
     def __init__(self, registry: Registry, package: str, version: str, patch: str, latest: Members) -> None:
         self.registry = registry
@@ -83,6 +92,8 @@ class Registration:
         self.patch = patch
         self._latest = latest
         self._package: Members | None = None
+        in_force = latest.get("Status") == "REGISTER_COMPLETED" and latest["PatchVersion"] != patch
+        self.previous: str | None = latest["PatchVersion"] if in_force else None
         self._of_account(latest.get("PackageArn"))
 
     @property
@@ -91,21 +102,13 @@ class Registration:
         return self._known_as("REGISTER_COMPLETED")
 
     @property
-    def previous(self) -> str | None:
-        """The patch version that is in force and makes way for this one."""
-        other = self._latest.get("PatchVersion") != self.patch
-        return (
-            str(self._latest["PatchVersion"]) if other and self._latest.get("Status") == "REGISTER_COMPLETED" else None
-        )
-
-    @property
     def changes(self) -> tuple[str, ...]:
         """What there is to do besides files."""
+        deregister = (f"deregister {self.previous[:12]}",) if self.previous else ()
         if self.current:
-            return ()
+            return deregister
         create = () if self._package else (f"create package {self.package}",)
         register = "wait for" if self._known_as("REGISTER_PENDING") else "register"
-        deregister = (f"deregister {self.previous[:12]}",) if self.previous else ()
         return (*create, f"{register} {self.version} {self.patch[:12]}", *deregister)
 
     def locate(self, package: Members | None) -> None:
@@ -139,11 +142,9 @@ class Registration:
 
     def close(self, say: Say) -> None:
         """Register the patch version as the latest, wait until it is there, and deregister the one before."""
-        if self.current:
-            return
-        if not self._known_as("REGISTER_PENDING"):
+        if not self.current and not self._known_as("REGISTER_PENDING"):
             self._register(say)
-        described = self._wait(say)
+        described = self._latest if self.current else self._wait(say)
         if self.previous and described["IsLatestPatch"]:
             self._deregister(self.previous, say)
 
