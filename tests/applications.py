@@ -43,10 +43,12 @@ class App:
 
     root: Path
     env: dict[str, str]
+    umask: int = -1
+    """Of its runs; -1 is this process's own."""
 
     def doit(self, *arguments: str, **env: str) -> Run:
         """Run doit; its status and all it wrote."""
-        return run(self.root, {**self.env, **env}, "doit", *arguments)
+        return run(self.root, {**self.env, **env}, "doit", *arguments, umask=self.umask)
 
     def start(self, *arguments: str, program: str = "doit", **env: str) -> subprocess.Popen[str]:
         """A run of doit that goes on beside the test; what it writes comes through its pipe."""
@@ -83,11 +85,11 @@ def finished(process: subprocess.Popen[str]) -> Run:
     return Run(process.returncode, output)
 
 
-def run(cwd: Path, env: dict[str, str], program: str, *arguments: str) -> Run:
+def run(cwd: Path, env: dict[str, str], program: str, *arguments: str, umask: int = -1) -> Run:
     """Run one of the installed programs."""
     command = [str(PROGRAMS / program), *arguments]
     done = subprocess.run(
-        command, cwd=cwd, env=_clean(env), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        command, cwd=cwd, env=_clean(env), umask=umask, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
     return Run(done.returncode, done.stdout)
 

@@ -48,6 +48,18 @@ class Engine:
         """Run a command against this engine; what it wrote, both streams in one."""
         return _run(*command, env=self.env, cwd=cwd)
 
+    def push(self, image: str, content: str) -> str:
+        """Make an arm64 image of one file, etc/``content``, and give the digest that the registry has of it."""
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "etc").mkdir()
+            (Path(folder) / "etc" / content).write_text(content)
+            self.run("tar", "-C", folder, "-cf", f"{folder}/image.tar", "etc")
+            self.run("docker", "import", "--platform", "linux/arm64", f"{folder}/image.tar", image)
+        self.run("docker", "push", "--quiet", image)
+        found = self.run("docker", "inspect", "--format", "{{index .RepoDigests 0}}", image)
+        self.run("docker", "rmi", image)
+        return found.strip().partition("@")[2]
+
 
 @contextmanager
 def private_engine(version: str) -> Iterator[Engine]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import io
 import os
 import tarfile
 import threading
@@ -156,26 +155,6 @@ def test_a_pin_that_holds_nothing_is_odd(tmp_path: Path) -> None:
 # -- base images, on a real engine and its registry
 
 
-def push(engine: Engine, image: str, content: str) -> str:
-    """Make an image of one file, and give the digest that the registry has of it."""
-    name, data = f"etc/{content}", content.encode()
-    archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w") as tar:
-        member = tarfile.TarInfo(name)
-        member.size = len(data)
-        tar.addfile(member, io.BytesIO(data))
-    path = Path(os.environ.get("TMPDIR", "/tmp")) / f"{uuid.uuid4()}.tar"
-    path.write_bytes(archive.getvalue())
-    try:
-        engine.run("docker", "import", "--platform", "linux/arm64", path, image)
-        engine.run("docker", "push", "--quiet", image)
-    finally:
-        path.unlink()
-    found = engine.run("docker", "inspect", "--format", "{{index .RepoDigests 0}}", image).strip()
-    engine.run("docker", "rmi", image)
-    return found.partition("@")[2]
-
-
 IMAGES = """\
 application: app
 packages:
@@ -196,7 +175,7 @@ def names(app: App) -> set[str]:
 def test_a_pinned_base_is_what_it_was_whatever_its_tag_says_now(tmp_path: Path, engine: Engine, road: str) -> None:
     env = engine.env if road == "buildkit" else without_buildx(engine, tmp_path)
     base, tools = (f"{engine.registry}/{word}-{uuid.uuid4().hex}" for word in ("base", "tools"))
-    before = {image: push(engine, f"{image}:1", f"{image[-1]}-old") for image in (base, tools)}
+    before = {image: engine.push(f"{image}:1", f"{image[-1]}-old") for image in (base, tools)}
     dockerfile = STAGES.replace("BASE", base).replace("TOOLS", tools)
     app = project(tmp_path / "app", IMAGES, env, Dockerfile=dockerfile)
     assert f"; {base}:1 is not pinned; {tools}:1 is not pinned; first build" in app.doit().detail("container:code")
@@ -212,7 +191,7 @@ def test_a_pinned_base_is_what_it_was_whatever_its_tag_says_now(tmp_path: Path, 
     assert pinned.detail("container:code").endswith(f"; base {base}:1 pinned and 1 more"), pinned.output
     old = app.asset("code").name
 
-    after = {image: push(engine, f"{image}:1", f"{image[-1]}-new") for image in (base, tools)}
+    after = {image: engine.push(f"{image}:1", f"{image[-1]}-new") for image in (base, tools)}
     assert app.doit("force=yes", "container:code").outcomes == {"container:code": "built"}
     app.doit()
     assert (app.asset("code").name, names(app)) == (old, {f"etc/{base[-1]}-old", f"tools/{tools[-1]}-old"})
@@ -228,7 +207,7 @@ def test_a_pinned_base_is_what_it_was_whatever_its_tag_says_now(tmp_path: Path, 
 @pytest.mark.engine
 def test_an_image_in_place_of_a_dockerfile_is_pinned_in_its_own_value(tmp_path: Path, engine: Engine) -> None:
     image = f"{engine.registry}/image-{uuid.uuid4().hex}:1"
-    digest = push(engine, image, "old")
+    digest = engine.push(image, "old")
     manifest = (
         f"application: app\npackages: {{code: {{container: {{asset: code, image: '{image}'}}, entry: [/app]}}}}\n"
     )
@@ -237,7 +216,7 @@ def test_an_image_in_place_of_a_dockerfile_is_pinned_in_its_own_value(tmp_path: 
     assert (app.root / "panorama.yaml").read_text() == manifest.replace(image, f"{image}@{digest}")
     assert pin(app, "--check").output == "nothing to pin: 1 pinned\n"
     assert app.doit().status == 0 and names(app) == {"etc/old"}
-    push(engine, image, "new")
+    engine.push(image, "new")
     assert pin(app).status == 0
     assert app.doit().detail("container:code").endswith(f"; base {image} pinned anew")
     assert names(app) == {"etc/new"}

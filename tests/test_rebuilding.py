@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
-import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,155 +16,22 @@ from panorama_build.digests import Digests
 from panorama_build.files import digest_of
 from panorama_build.uptodate import Notes, content_checker
 from tests.applications import NO_ENGINE, App, Run, example
+from tests.changes import (
+    CODE,
+    CONTAINER,
+    DAMAGED,
+    MANIFEST,
+    MODEL,
+    PACKAGE,
+    PUBLISH,
+    REMOTES,
+    TABLE,
+    sha256,
+    table_application,
+)
 from tests.servers import Engine
 
-SRC = "packages/people_counter/src"
-CODE = f"{SRC}/people_counter_main.py"
-MANIFEST = "panorama.yaml"
-
-CONTAINER, PACKAGE, PUBLISH = "container:people_counter", "package:people_counter", "publish:people_counter"
-MODEL, MODEL_PACKAGE, MODEL_PUBLISH = "model:callable_squeezenet", "package:call_node", "publish:call_node"
 REBUILT = {CONTAINER: "built", PACKAGE: "written", PUBLISH: "published"}
-NOT_PUBLISHED = {PUBLISH: "unchanged", MODEL_PUBLISH: "unchanged"}
-# The application root links to the store's asset, and gets its link anew.
-MENDED = {CONTAINER: "built", PACKAGE: "unchanged"}
-REUSED = {CONTAINER: "reused", MODEL: "reused"}
-
-
-def same_size_and_mtime(app: App) -> None:
-    path = app.root / CODE
-    stat = path.stat()
-    path.write_text(path.read_text().replace("0.1, 0.1", "0.2, 0.2"))
-    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-    assert path.stat().st_size == stat.st_size
-
-
-def rename_into_a_folder(app: App) -> None:
-    (app.root / SRC / "data").mkdir()
-    (app.root / SRC / "labels.csv").rename(app.root / SRC / "data/labels.csv")
-
-
-def mode(file: str, bits: int) -> Callable[[App], None]:
-    return lambda app: (app.root / file).chmod(bits)
-
-
-def write(file: str, text: str) -> Callable[[App], None]:
-    def change(app: App) -> None:
-        with (app.root / file).open("a") as out:
-            out.write(f"{text}\n")
-
-    return change
-
-
-def remove(*files: str) -> Callable[[App], None]:
-    def change(app: App) -> None:
-        for file in files:
-            for path in [app.root / file] if (app.root / file).exists() else list(app.root.glob(file)):
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-    return change
-
-
-def edit(file: str, old: str, new: str) -> Callable[[App], None]:
-    return lambda app: app.edit(file, old, new)
-
-
-def truncate_asset(app: App) -> None:
-    (asset,) = (app.root / ".panorama/store/assets").glob(f"{app.asset('people_counter').name}")
-    asset.chmod(0o644)
-    os.truncate(asset, 1000)
-
-
-def other_asset_bytes(app: App) -> None:
-    asset = app.asset("people_counter")
-    stat = asset.stat()
-    asset.chmod(0o644)
-    asset.write_bytes(bytes(stat.st_size))
-    os.utime(asset, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-
-
-ROWS: dict[str, tuple[Callable[[App], object], dict[str, str]]] = {
-    "nothing": (lambda app: None, {}),
-    "a byte of src": (write(CODE, "# more"), REBUILT),
-    "a byte of src, same size and mtime": (same_size_and_mtime, REBUILT),
-    "a file called like another input": (write("packages/people_counter/platform", "x"), {CONTAINER: "built"}),
-    "touch": (lambda app: (app.root / CODE).touch(), {}),
-    "chmod g+w": (mode(CODE, 0o664), {}),
-    "chmod +x": (mode(CODE, 0o755), REBUILT),
-    "an ignored file": (write(f"{SRC}/junk.pyc", "junk"), {}),
-    ".dockerignore itself": (write("packages/people_counter/.dockerignore", "*.tmp"), {CONTAINER: "built"}),
-    "a file renamed across folders": (rename_into_a_folder, REBUILT),
-    "an empty folder added": (lambda app: (app.root / SRC / "empty").mkdir(), REBUILT),
-    "a symbolic link added": (lambda app: (app.root / SRC / "link").symlink_to("labels.csv"), REBUILT),
-    "the Dockerfile, in a comment": (write("packages/people_counter/Dockerfile", "# a word"), {CONTAINER: "built"}),
-    "a build argument": (edit(MANIFEST, "args: {", "args: {MORE: 1, "), {CONTAINER: "built"}),
-    "a descriptor's values": (
-        edit(MANIFEST, "/panorama/people_counter_main.py]", "/panorama/people_counter_main.py, --fast]"),
-        {PACKAGE: "written", PUBLISH: "published"},
-    ),
-    "a comment in panorama.yaml": (write(MANIFEST, "# a word"), {}),
-    "a key of another package": (
-        edit(MANIFEST, "framework: PYTORCH", "framework: PYTORCH\n        framework_version: '1.8'"),
-        {MODEL_PACKAGE: "written", MODEL_PUBLISH: "published"},
-    ),
-    "the graph": (edit(MANIFEST, "float32: 0.5", "float32: 0.25"), {"graph": "written"}),
-    "another account": (
-        write(MANIFEST, 'account: "210987654321"'),
-        {"graph": "written", PACKAGE: "written", MODEL_PACKAGE: "written", **NOT_PUBLISHED},
-    ),
-    "the model file touched": (lambda app: (app.root / "models/squeezenet1_0.tar.gz").touch(), {}),
-    "doit's database deleted": (
-        remove(".panorama/doit.sqlite3"),
-        {"graph": "unchanged", **REUSED, PACKAGE: "unchanged", MODEL_PACKAGE: "unchanged", **NOT_PUBLISHED},
-    ),
-    "the digests deleted": (remove(".panorama/digests"), {}),
-    "a record deleted": (remove(".panorama/store/artifacts/container*"), {CONTAINER: "reused"}),
-    "an asset truncated": (truncate_asset, MENDED),
-    "an asset overwritten with other bytes": (other_asset_bytes, MENDED),
-    "build/ deleted": (
-        remove("build"),
-        {"graph": "written", PACKAGE: "written", MODEL_PACKAGE: "written"},
-    ),
-    "a generated file edited by hand": (write("build/graphs/people_counter/graph.json", " "), {"graph": "written"}),
-    ".panorama/ deleted": (
-        remove(".panorama"),
-        {
-            "check": "checked",
-            "graph": "unchanged",
-            MODEL: "fetched",
-            CONTAINER: "built",
-            PACKAGE: "unchanged",
-            MODEL_PACKAGE: "unchanged",
-            **NOT_PUBLISHED,
-        },
-    ),
-}
-
-
-# What a plan and `why` say of the first task that a row starts.
-CAUSES = {
-    "a byte of src": "src/people_counter_main.py changed",
-    "a byte of src, same size and mtime": "src/people_counter_main.py changed",
-    "a file called like another input": "platform added",
-    "chmod +x": "src/people_counter_main.py changed",
-    ".dockerignore itself": ".dockerignore changed",
-    "a file renamed across folders": "src/labels.csv removed",
-    "an empty folder added": "src/empty added",
-    "a symbolic link added": "src/link added",
-    "the Dockerfile, in a comment": "the Dockerfile changed",
-    "a build argument": "build argument MORE added",
-    "a descriptor's values": "descriptor.json: runtimeDescriptor.entry.arguments added",
-    "a key of another package": "descriptor.json: mlModelDescriptor.frameworkVersion added",
-    "the graph": "graph.json: nodeGraph.nodes.threshold.value changed",
-    "another account": "removed packages/000000000000-people_counter-1.0, no longer declared",
-    "doit's database deleted": "no run of it is on record",
-    "a record deleted": "container-people_counter.json missing",
-    "an asset truncated": "asset damaged",
-    "an asset overwritten with other bytes": "asset damaged",
-    "build/ deleted": "graphs/people_counter/graph.json missing",
-    "a generated file edited by hand": "graphs/people_counter/graph.json edited by hand",
-    ".panorama/ deleted": "first build",
-}
 
 
 @dataclass(frozen=True)
@@ -184,30 +48,53 @@ class Built:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> Built:
-    app = example(tmp_path_factory.mktemp("built") / "app", engine.env, engine.base)
-    # The step that runs under emulation costs more than all the rest, and other tests have it.
-    app.edit("packages/people_counter/Dockerfile", "RUN python3", "# RUN python3")
-    assert app.doit("publish", "graph", "check").status == 0
+    app = table_application(tmp_path_factory.mktemp("built") / "app", engine)
+    done = app.doit("publish", "graph", "check")
+    assert done.status == 0, done.output
     return Built(app)
 
 
 @pytest.mark.engine
-@pytest.mark.parametrize("row", ROWS)
-def test_what_runs_after(row: str, built: Built, tmp_path: Path) -> None:
-    change, expected = ROWS[row]
+@pytest.mark.parametrize("name", TABLE)
+def test_what_runs_after(name: str, built: Built, tmp_path: Path) -> None:
+    row = TABLE[name]
     app = built.copy(tmp_path / "elsewhere")
-    before = app.asset("people_counter").name
-    change(app)
-    plan = planned(app)
+    before = package_documents(app)
+    app = row.change(app) or app
+    there = published(app)
+    plan = planned(app) if not row.status else []
     done = app.doit("publish", "graph", "check")
-    assert done.status == 0, done.output
-    outcomes = {task: verb for task, verb in done.outcomes.items() if task != "check" or "check" in expected}
-    assert outcomes == expected, done.output
-    told(plan, done, CAUSES.get(row))
-    again = app.doit("publish", "graph", "check")
-    assert re.fullmatch(r"nothing to do: \d up to date\n", again.output), again.output
-    if expected.get(PACKAGE, "unchanged") == "unchanged":
-        assert app.asset("people_counter").name == before, "the same content has the same name"
+    assert done.status == row.status, done.output
+    assert {task: verb for task, verb in done.outcomes.items() if task in row.runs or task != "check"} == row.runs
+    assert (f"{CONTAINER} | " in done.output) == (row.runs.get(CONTAINER) == "built"), "an engine's own words"
+    after = package_documents(app)
+    assert {package for package in after if before[package] != after[package]} == set(row.patches)
+    assert {kind_of(app, path) for path in published(app) - there} == set(row.uploads)
+    told(plan, done, row.cause and row.cause.replace("IMAGE", app.env["BASE"]))
+    again = app.doit("publish", "graph", "check") if done.outcomes else done
+    if row.status:
+        assert again.outcomes == done.outcomes
+    else:
+        assert re.fullmatch(r"nothing to do: \d up to date\n", again.output), again.output
+
+
+def package_documents(app: App) -> dict[str, bytes]:
+    """Each package's package.json."""
+    paths = app.root.glob("build/packages/*/package.json")
+    return {path.parent.name.split("-")[1]: path.read_bytes() for path in paths}
+
+
+def published(app: App) -> set[Path]:
+    """What lies at the remotes of the table, by names that tell the content."""
+    return {path.relative_to(app.root) for each in REMOTES for path in (app.root / each).rglob("*") if path.is_file()}
+
+
+def kind_of(app: App, path: Path) -> str:
+    if path.parts[1] == "manifests":
+        return "package.json"
+    if path.suffix == ".json":
+        return "descriptor"
+    return "container" if path.name == app.asset("people_counter").name else "model"
 
 
 def planned(app: App) -> list[Any]:
@@ -215,16 +102,21 @@ def planned(app: App) -> list[Any]:
     before = files(app.root)
     plan = app.doit("plan", "--json", DOCKER_HOST=NO_ENGINE)
     after = files(app.root)
-    assert {path: after.get(path) for path in before} == before
+    kept = {path for path, (content, *_) in before.items() if content != sha256(DAMAGED)}  # which any run removes
+    assert {path: after.get(path) for path in kept} == {path: before[path] for path in kept}
     assert {path.name for path in after.keys() - before.keys()} <= {"doit.sqlite3", "schema.json"}
-    tasks: list[Any] = json.loads(plan.output)["tasks"]
+    tasks: list[Any] = json.loads(plan.output[plan.output.index("{") :])["tasks"]
     return tasks
 
 
-def files(root: Path) -> dict[Path, object]:
+def files(root: Path) -> dict[Path, tuple[str, int, int]]:
     """Every file with its content, time and identity."""
-    stats = {path: path.lstat() for path in root.rglob("*") if not path.is_dir()}
-    return {path: (digest_of([path.read_bytes()]), stat.st_mtime_ns, stat.st_ino) for path, stat in stats.items()}
+    stats = {path: path.lstat() for path in root.rglob("*") if path.is_symlink() or not path.is_dir()}
+    return {path: (content_of(path), stat.st_mtime_ns, stat.st_ino) for path, stat in stats.items()}
+
+
+def content_of(path: Path) -> str:
+    return os.readlink(path) if path.is_symlink() else digest_of([path.read_bytes()])
 
 
 def told(plan: list[Any], done: Run, cause: str | None) -> None:
@@ -233,16 +125,7 @@ def told(plan: list[Any], done: Run, cause: str | None) -> None:
         verb = done.outcomes.get(task["task"], "up-to-date")
         assert verb == task["verb"] or (task["after"] and verb in ("unchanged", "up-to-date")), (task, done.output)
         assert task["reasons"] or task["after"] or verb == "up-to-date", task
-    assert cause is None or any(cause in task["reasons"] for task in plan), plan
-
-
-@pytest.mark.engine
-def test_a_branch_switched_and_back_is_no_work(built: Built, tmp_path: Path) -> None:
-    app = built.copy(tmp_path / "app")
-    app.edit(CODE, "people: ", "persons: ")
-    assert app.doit("publish").outcomes == REBUILT
-    app.edit(CODE, "persons: ", "people: ")
-    assert app.doit("publish").outcomes == {CONTAINER: "reused", PACKAGE: "written", PUBLISH: "unchanged"}
+    assert cause is None or any(cause in task["reasons"] for task in plan), (cause, plan)
 
 
 @pytest.mark.engine
@@ -259,22 +142,6 @@ def test_the_cause_of_a_build_is_told(built: Built, tmp_path: Path) -> None:
     app = built.copy(tmp_path / "app")
     app.edit(CODE, "people: ", "persons: ")
     assert app.doit(CONTAINER).detail(CONTAINER).endswith("; src/people_counter_main.py changed")
-
-
-@pytest.mark.engine
-def test_an_edit_while_the_container_is_built_is_seen_by_the_next_run(built: Built, tmp_path: Path) -> None:
-    app = built.copy(tmp_path / "app")
-    app.edit("packages/people_counter/Dockerfile", "# RUN python3", "RUN sleep 3 #")
-    command = [str(Path(sys.executable).parent / "doit"), CONTAINER]
-    with subprocess.Popen(command, cwd=app.root, env=app.env, stdout=subprocess.PIPE, text=True) as running:
-        assert running.stdout
-        for line in running.stdout:
-            if "RUN sleep" in line:
-                app.edit(CODE, "people: ", "persons: ")
-                break
-        running.stdout.read()
-    assert app.doit(CONTAINER).detail(CONTAINER).endswith("; src/people_counter_main.py changed")
-    assert app.doit(CONTAINER).outcomes == {}
 
 
 def test_the_state_of_a_dependency_is_what_the_task_saw_first(tmp_path: Path) -> None:
