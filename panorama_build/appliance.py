@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from panorama_build.model import Interface, InterfaceName, Package, Port
+from panorama_build.model import Application, Interface, InterfaceName, Node, Package, Port
 
 
 def _builtin(package: str, interface: str, category: str, *, inputs: str = "", outputs: str = "") -> Package:
@@ -34,3 +34,8 @@ def find_interface(package: Callable[[str], Package | None], name: InterfaceName
         return None
     found = PACKAGES.get(name.package.package) if name.package.account else package(name.package.package)
     return found.interface(name.interface) if found else None
+
+
+def interface_of(application: Application, node: Node) -> Interface | None:
+    """The interface of a node, where the application or the appliance has it."""
+    return find_interface(application.package, node.interface) if isinstance(node.interface, InterfaceName) else None

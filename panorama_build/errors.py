@@ -46,20 +46,40 @@ def legible(line: str) -> str:
 
 
 class PanoramaErrors(PanoramaError):
-    """Several errors found in one go; ``str()`` gives a line each, sorted by place."""
+    """Several errors found in one go; ``str()`` gives a line each, sorted by place.
 
-    def __init__(self, errors: list[PanoramaError]) -> None:
-        super().__init__(f"{len(errors)} errors")
-        self.errors = sorted(errors, key=_by_place)
+    ``warnings`` are what was found odd on the way, for who asks for everything.
+    """
+
+    def __init__(self, errors: Iterable[PanoramaError], warnings: Iterable[PanoramaError] = ()) -> None:
+        self.errors = in_order(errors)
+        self.warnings = in_order(warnings)
+        super().__init__(f"{len(self.errors)} errors")
 
     def __str__(self) -> str:
         return "\n".join(str(error) for error in self.errors)
 
 
+def count(number: int, noun: str) -> str:
+    """How many there are, e.g. ``1 package``, ``0 warnings``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def nearest(word: str, words: Iterable[str]) -> str | None:
-    """A hint at the one of ``words`` that is most like ``word``, if any is."""
+    """The one of ``words`` that is most like ``word``, if any is."""
     near = difflib.get_close_matches(word[:_LONGEST], list(words), n=1)
-    return f'did you mean "{near[0]}"?' if near else None
+    return near[0] if near else None
+
+
+def did_you_mean(word: str, words: Iterable[str]) -> str | None:
+    """A hint at the one of ``words`` that is most like ``word``, if any is."""
+    near = nearest(word, words)
+    return f'did you mean "{near}"?' if near else None
+
+
+def in_order(errors: Iterable[PanoramaError]) -> list[PanoramaError]:
+    """Errors sorted by place."""
+    return sorted(errors, key=_by_place)
 
 
 def _by_place(error: PanoramaError) -> tuple[str, int, int]:

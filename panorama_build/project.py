@@ -19,12 +19,15 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from panorama_build.address import PANORAMA, Address
+from panorama_build.address import PANORAMA
+from panorama_build.checks.check import judge
+from panorama_build.checks.finding import located
+from panorama_build.checks.inspection import inspect
 from panorama_build.digests import Digests
-from panorama_build.errors import PanoramaError
-from panorama_build.manifest.application import load_application
+from panorama_build.errors import PanoramaError, PanoramaErrors
+from panorama_build.manifest.application import load_application, read_application
 from panorama_build.manifest.yamlfile import Places
-from panorama_build.model import PLACEHOLDER_ACCOUNT, Application, Asset, Build, Package, SharedStore, Site, Source
+from panorama_build.model import PLACEHOLDER_ACCOUNT, Application, Asset, Build, Package, Site, Source
 from panorama_build.store import Store
 from panorama_build.transfer.account import Account
 from panorama_build.transfer.cache import Cache
@@ -37,11 +40,16 @@ STATE = ".panorama"
 
 @dataclass(frozen=True)
 class Project:
-    """An application with its folder. ``places`` tells where in panorama.yaml each value stands."""
+    """An application with its folder.
+
+    ``places`` tells where in panorama.yaml each value stands, ``wrong`` and ``odd`` what doesn't fit together there.
+    """
 
     root: Path
     application: Application
     places: Places
+    wrong: list[PanoramaError]
+    odd: list[PanoramaError]
     digests: Digests
     notes: Notes
     store: Store
@@ -55,16 +63,44 @@ class Project:
 
         No server is asked: an account that is not stated stays a placeholder, unless publishing has learned it.
         """
+        reading = read_application(root, environ)
+        if reading.value is None:
+            raise PanoramaErrors(reading.errors)
+        wrong, odd = judge(reading.value, reading.places)
+        if reading.errors or wrong:
+            files = located(inspect(root, reading.value), reading.places)
+            raise PanoramaErrors([*reading.errors, *wrong], [*odd, *files])
+        return cls._of(root, reading.value, reading.places, wrong, odd)
+
+    @classmethod
+    def read(cls, root: Path, environ: Mapping[str, str] = os.environ) -> Project:
+        """Read the project in ``root``, whether its parts fit together or not: ``wrong`` tells.
+
+        Raises PanoramaErrors with all that can't be read.
+        """
         application, places = load_application(root, environ)
+        return cls._of(root, application, places, *judge(application, places))
+
+    @classmethod
+    def _of(
+        cls,
+        root: Path,
+        application: Application,
+        places: Places,
+        wrong: list[PanoramaError],
+        odd: list[PanoramaError],
+    ) -> Project:
         state = root / STATE
         digests = Digests(state / "digests")
-        store, cache = Store(state / "store", digests), _open(application.cache, root, places)
+        shared = application.cache
+        cache = Cache.at(shared.address, root, read_only=shared.read_only) if shared else None
         stated = None if application.account == PLACEHOLDER_ACCOUNT else application.account
         account = Account(stated, application.remote, state / "accounts")
         if application.remote.url == PANORAMA:
             application = replace(application, account=account.known or PLACEHOLDER_ACCOUNT)
-        remote = _open_destination(application.remote, root, account, places)
-        return cls(root, application, places, digests, Notes(digests), store, account, remote, cache)
+        remote = open_destination(application.remote, root, account)
+        store = Store(state / "store", digests)
+        return cls(root, application, places, wrong, odd, digests, Notes(digests), store, account, remote, cache)
 
     @property
     def build(self) -> Path:
@@ -140,19 +176,3 @@ class Project:
         asset = package.asset(other[1]) if package else None
         assert package and asset, "the check of the manifest sees to it"
         return self.task_of(package, asset)
-
-
-def _open_destination(address: Address, root: Path, account: Account, places: Places) -> Destination:
-    try:
-        return open_destination(address, root, account)
-    except PanoramaError as error:
-        said = f"{error.where or 'an empty remote'}: {error.message}"
-        raise PanoramaError(said, where=places["remote",], hint=error.hint) from None
-
-
-def _open(cache: SharedStore | None, root: Path, places: Places) -> Cache | None:
-    try:
-        return Cache.at(cache.address, root, read_only=cache.read_only) if cache else None
-    except PanoramaError as error:
-        said = f"{error.where or 'an empty address'}: nothing can be shared there"
-        raise PanoramaError(said, where=places["cache",], hint=error.hint) from None

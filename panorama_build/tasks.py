@@ -18,6 +18,7 @@ import signal
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
+from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
@@ -27,11 +28,10 @@ from doit.exceptions import InvalidDodoFile, TaskFailed
 from doit.tools import config_changed
 
 from panorama_build import database, forecast, interruption, lock
-from panorama_build.checks.check import check
 from panorama_build.checks.finding import as_json, located
 from panorama_build.checks.inspection import inspect
 from panorama_build.commandline import lists, looks
-from panorama_build.errors import PanoramaError, PanoramaErrors
+from panorama_build.errors import PanoramaError, count, in_order
 from panorama_build.manifest import schema
 from panorama_build.manifest.application import MANIFEST
 from panorama_build.model import Asset, Build, Package, Site, Source
@@ -82,8 +82,7 @@ def load(root: str | Path = ".") -> tuple[dict[str, Any], Tasks]:
         project = Project.load(Path(root))
         if killed:
             clear_away(project)
-        findings = check(project.application, project.places)
-        known = list(tasks(project, findings))
+        known = list(tasks(project))
         known += forecast.tasks(project, known)
         configuration = _configuration(project, known)
     except PanoramaError as error:
@@ -106,7 +105,7 @@ def _lock(root: Path) -> bool:
 
 def _keep_schema(root: Path) -> None:
     """Give editors their schema before anything is read: a manifest that is wrong is when it helps most."""
-    if (root / MANIFEST).exists() and not (root / schema.PLACE).exists():
+    if (root / MANIFEST).exists():
         with suppress(OSError):
             schema.keep(root)
 
@@ -135,9 +134,9 @@ def _configuration(project: Project, known: list[Task]) -> dict[str, Any]:
     }
 
 
-def tasks(project: Project, findings: list[PanoramaError]) -> Iterator[Task]:
+def tasks(project: Project) -> Iterator[Task]:
     """The tasks of a project, as doit's dictionaries."""
-    yield _check(project, findings)
+    yield _check(project)
     yield _graph(project)
     yield from _group("model", "Bring each model into the store, checked against its pin", _models(project))
     yield from _group("container", "Build each container whose sources changed", _containers(project))
@@ -206,21 +205,19 @@ def _verifying() -> bool:
 # -- the tasks of each kind
 
 
-def _check(project: Project, odd: list[PanoramaError]) -> Task:
+def _check(project: Project) -> Task:
     @cache
     def warnings() -> list[PanoramaError]:
-        found = (located(finding, project.places) for finding in inspect(project.root, project.application))
-        return PanoramaErrors([*odd, *found]).errors
+        return in_order([*project.odd, *located(inspect(project.root, project.application), project.places)])
 
     def step(as_data: bool) -> Outcome:
-        schema.keep(project.root)
         if as_data:
             sys.stdout.write(f"{as_json([], warnings())}\n")
             return NOTHING_TO_SAY
         for warning in warnings():
             _sayer("check")(f"warning: {warning}")
-        count = len(project.application.packages)
-        return Outcome("checked", f"{count} packages, {len(warnings())} warnings")
+        counts = count(len(project.application.packages), "package"), count(len(warnings()), "warning")
+        return Outcome("checked", ", ".join(counts))
 
     def action(json: bool) -> dict[str, str] | TaskFailed:
         return _action(lambda: step(json))()
@@ -229,7 +226,7 @@ def _check(project: Project, odd: list[PanoramaError]) -> Task:
         """Whether nothing is new. Who asks for the check by name is told again what is odd."""
         told = [str(warning) for warning in warnings()]
         task.value_savers.append(lambda: {"warnings": told})
-        asked = (task.options or {}).get("json") or (told and "check" in sys.argv)
+        asked = (task.options or {}).get("json") or (told and any(fnmatch("check", word) for word in sys.argv[1:]))
         return not asked and values.get("warnings") == told
 
     return {

@@ -123,7 +123,7 @@ def write(root: Path, files: Files) -> Path:
 def there_and_back(source: Path, target: Path) -> tuple[Import, dict[str, bytes]]:
     """Import an application root, and render the project."""
     done = import_application(source, target)
-    return done, {str(file): content for file, content in documents(Project.load(target, {})).items()}
+    return done, {str(file): content for file, content in documents(Project.read(target, {})).items()}
 
 
 def is_document(path: Path) -> bool:

@@ -14,7 +14,7 @@ from panorama_build.checks.limits import LARGEST_PAYLOAD
 from panorama_build.commands.init import contents, lay_out
 from panorama_build.errors import PanoramaError
 from panorama_build.manifest.application import load_application
-from tests.applications import ROOT
+from tests.applications import ROOT, call
 from tests.test_init import run
 
 MISTAKES = sorted((ROOT / "tests/projects/mistakes").iterdir())
@@ -35,7 +35,7 @@ def odd(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda path: path.name)
 def test_each_mistake_is_told_in_these_words(tmp_path: Path, mistake: Path) -> None:
     project = shutil.copytree(mistake, tmp_path / "project", ignore=shutil.ignore_patterns("expected.txt"))
-    done = run("panorama-build", "check", cwd=project)
+    done = call(project, "check")
     assert done.stdout + done.stderr == (mistake / "expected.txt").read_text()
     assert done.returncode == (3 if done.stderr else 0)
 
@@ -43,7 +43,7 @@ def test_each_mistake_is_told_in_these_words(tmp_path: Path, mistake: Path) -> N
 def test_who_asks_for_the_check_is_told_each_time_and_a_run_with_nothing_to_do_says_so(odd: Path) -> None:
     for _ in range(2):
         told = run("doit", "check", cwd=odd).stdout
-        assert told.startswith(f"check | warning: {WARNING}") and told.endswith("1 packages, 1 warnings\n1 done\n")
+        assert told.startswith(f"check | warning: {WARNING}") and told.endswith("1 package, 1 warning\n1 done\n")
     (odd / "dodo.py").write_text("from panorama_build import load\nDOIT_CONFIG, task_panorama = load()\n")
     with (odd / "dodo.py").open("a") as dodo:
         dodo.write("DOIT_CONFIG['default_tasks'] = ['check', 'graph']\n")
@@ -52,7 +52,7 @@ def test_who_asks_for_the_check_is_told_each_time_and_a_run_with_nothing_to_do_s
 
 
 def test_a_change_of_the_files_alone_is_told(odd: Path) -> None:
-    assert "1 warnings" in run("doit", "check", cwd=odd).stdout
+    assert "1 warning" in run("doit", "check", cwd=odd).stdout
     (odd / "packages/app/src/app.py").rename(odd / "packages/app/src/ap.py")
     assert "0 warnings" in run("doit", "check", cwd=odd).stdout
     assert run("doit", "check", cwd=odd).stdout == "checked    check  1 packages, 0 warnings\n1 done\n"

@@ -138,12 +138,11 @@ graph:
         'panorama.yaml:2:1: unknown key "acount" (did you mean "account"?)',
         "panorama.yaml:6:38: expected one of boolean, float32, int32, media, string, "
         'found "float23" (did you mean "float32"?)',
-        'panorama.yaml:7:14: the value "one" is not allowed (it must match ^[0-9]+\\.[0-9]+$)',
+        'panorama.yaml:7:14: the value "one" is not allowed (it takes major.minor, e.g. 1.0)',
         'panorama.yaml:8:3: duplicate key "code" (first in line 4)',
         'panorama.yaml:10:57: expected a whole number, found "x"',
         'panorama.yaml:12:43: expected one of onAppStart, onDemand, onSignal, found "no"',
-        'panorama.yaml:13:11: the value "cam code" is not allowed '
-        "(it must match ^[a-zA-Z0-9_-]+(\\.[a-zA-Z0-9_-]+)? *-> *[a-zA-Z0-9_-]+(\\.[a-zA-Z0-9_-]+)?$)",
+        'panorama.yaml:13:11: the value "cam code" is not allowed (it takes node.output -> node.input)',
     ]
 
 

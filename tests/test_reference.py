@@ -23,14 +23,14 @@ def test_the_page_is_current() -> None:
 
 @pytest.mark.parametrize("name", MAPPINGS)
 def test_every_example_is_one_and_every_key_has_a_meaning(name: str) -> None:
-    parse(reference.EXAMPLES[name], MAPPINGS[name].cls, "an example")
+    parse(reference.EXAMPLES[name], MAPPINGS[name].cls, "an example").whole()
     assert [field.name for field in MAPPINGS[name].fields if not reference.meaning(field.type)] == []
 
 
 def test_the_examples_of_sites_are_manifests() -> None:
     examples = re.findall("(?s)```yaml\n(.*?)```", (ROOT / "docs/sites.md").read_text())
     for example in examples:
-        assert parse(f"application: a\n{example}", Manifest, "an example")[0].sites
+        assert parse(f"application: a\n{example}", Manifest, "an example").whole()[0].sites
     assert len(examples) == 2
 
 

@@ -58,7 +58,7 @@ def complaints(text: str) -> list[str]:
 def reader_takes(folder: Path, text: str) -> bool:
     (folder / "panorama.yaml").write_text(text)
     try:
-        read(folder / "panorama.yaml", Manifest)
+        read(folder / "panorama.yaml", Manifest).whole()
     except PanoramaError:
         return False
     return True

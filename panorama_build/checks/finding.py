@@ -3,27 +3,38 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from panorama_build.errors import PanoramaError, PanoramaErrors, Place
+from panorama_build.errors import PanoramaError, Place, in_order
 from panorama_build.manifest.yamlfile import KeyPath, Places
 from panorama_build.model import Graph, Json
+
+Basis: TypeAlias = tuple[KeyPath, ...]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something wrong, or odd (a warning), and the key path in panorama.yaml where it stands."""
+    """Something wrong, or odd (a warning), and the key path in panorama.yaml where it stands.
+
+    ``basis`` are key paths that it is concluded from: where one of them could not be read, and that was told, it may be
+    but a consequence, and is not told.
+    """
 
     path: KeyPath
     message: str
     hint: str | None = None
     warning: bool = False
+    basis: Basis = ()
 
 
-def located(finding: Finding, places: Places) -> PanoramaError:
-    """A finding with the place in the file."""
-    return PanoramaError(finding.message, where=places[finding.path], hint=finding.hint)
+def located(findings: Iterable[Finding], places: Places) -> list[PanoramaError]:
+    """Those findings that hold, sorted by their places in the file."""
+    certain = (finding for finding in findings if all(map(places.sound, finding.basis)))
+    return in_order(
+        PanoramaError(finding.message, where=places[finding.path], hint=finding.hint) for finding in certain
+    )
 
 
 def path_of(graph: Graph) -> KeyPath:
@@ -33,13 +44,9 @@ def path_of(graph: Graph) -> KeyPath:
 
 def as_json(errors: Iterable[PanoramaError], warnings: Iterable[PanoramaError]) -> str:
     """Errors, then warnings, as a JSON list for other programs."""
-    findings = [_entry("error", error) for each in errors for error in _single(each)]
+    findings = [_entry("error", error) for error in errors]
     findings += [_entry("warning", warning) for warning in warnings]
     return json.dumps(findings, indent=1)
-
-
-def _single(error: PanoramaError) -> Iterator[PanoramaError]:
-    yield from error.errors if isinstance(error, PanoramaErrors) else [error]
 
 
 def _entry(severity: str, error: PanoramaError) -> Json:

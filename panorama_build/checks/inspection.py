@@ -14,6 +14,7 @@ from panorama_build.checks.finding import Finding
 from panorama_build.containers.bases import bases
 from panorama_build.containers.container import dockerfile_of, ignore_of
 from panorama_build.errors import PanoramaError
+from panorama_build.manifest.yamlfile import KeyPath
 from panorama_build.model import Application, Asset, Build, ModelDescriptor, Package, RuntimeDescriptor, Source
 
 LARGEST_DOCKERFILE = 1 << 20
@@ -44,7 +45,8 @@ def _entry(root: Path, package: Package, asset: Asset, build: Build) -> Iterator
     except (OSError, ValueError, PanoramaError):  # the container's task tells it
         return
     if wrong:
-        yield Finding(("packages", package.key, "entry"), *wrong, warning=True)
+        path: KeyPath = ("packages", package.key)
+        yield Finding((*path, "entry"), *wrong, warning=True, basis=((*path, "entry"), (*path, "container")))
 
 
 def _bases(root: Path, application: Application, package: Package, build: Build) -> Iterator[Finding]:

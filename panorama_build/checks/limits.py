@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from panorama_build.checks.finding import Finding, path_of
+from panorama_build.containers import machines
 from panorama_build.documents import graph_document, one_line, override_document
 from panorama_build.manifest.yamlfile import KeyPath
 from panorama_build.model import Application, Interface, InterfaceName, Json, Node, Package
@@ -17,6 +18,7 @@ LARGEST_FLOAT32 = (2 - 2**-23) * 2.0**127
 
 def limits(application: Application) -> Iterator[Finding]:
     """What is beyond a limit, or can't be together."""
+    yield from _platform(application.platform)
     yield from _accelerators(application)
     for package in application.packages:
         for interface in package.interfaces:
@@ -31,6 +33,13 @@ def limits(application: Application) -> Iterator[Finding]:
     for site in application.sites:
         if site.override and not site.declared:
             yield from _payload(override_document(site.override, application.account), ("sites", site.key))
+
+
+def _platform(platform: str) -> Iterator[Finding]:
+    if not machines.is_known(platform):
+        usual = f"linux/{machines.of(platform)}"
+        hint = f'did you mean "{usual}"?' if machines.is_known(usual) else f"e.g. {', '.join(machines.PLATFORMS)}"
+        yield Finding(("platform",), f'containers can\'t be built for "{platform}"', hint, basis=(("platform",),))
 
 
 # -- packages
@@ -67,6 +76,8 @@ def misfit(kind: str, value: Json) -> tuple[str, str] | None:
     """Why a value is none of a port's or parameter's type, and what would be."""
     if kind == "media":
         return "can't be: media have none", "leave it out"
+    if kind not in _TYPES:
+        return None
     types, example = _TYPES[kind]
     if type(value) not in types:
         return f"is no {kind}: {one_line(value)}", example
@@ -93,7 +104,8 @@ def _nodes(nodes: Iterable[Node], path: KeyPath) -> Iterator[Finding]:
         where = (*path, "nodes", node.key)
         if node.override_mandatory and not node.overridable:
             message = f'node "{node.name}" must be overridden, but is not overridable'
-            yield Finding((*where, "override_mandatory"), message, "add `overridable: true`", warning=True)
+            basis = ((*where, "overridable"),)
+            yield Finding((*where, "override_mandatory"), message, "add `overridable: true`", True, basis)
         if not isinstance(node.interface, InterfaceName):
             yield from _parameter(node, node.interface, where)
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 
 from panorama_build.appliance import CAMERA, find_interface
-from panorama_build.checks.finding import Finding
+from panorama_build.checks.finding import Basis, Finding, path_of
 from panorama_build.checks.limits import misfit
-from panorama_build.errors import nearest
+from panorama_build.errors import did_you_mean
 from panorama_build.manifest.yamlfile import KeyPath
 from panorama_build.model import Application, Graph, InterfaceName, Node, Override, Site, Stream
 
@@ -41,12 +41,14 @@ def sites(application: Application) -> Iterator[Finding]:
 
 def _site(application: Application, site: Site, path: KeyPath) -> Iterator[Finding]:
     if site.graph is None:
-        yield Finding(path, "there is no such graph to deploy", "declare `graph`, or name one of the `graphs`")
+        hint = "declare `graph`, or name one of the `graphs`"
+        yield Finding(path, "there is no such graph to deploy", hint, basis=(("graph",), ("graphs",), (*path, "graph")))
         return
     if site.override is None:
         declared = [override.key for override in application.overrides]
         message = f'there are no overrides "{site.declared}"'
-        yield Finding((*path, "overrides"), message, nearest(site.declared or "", declared))
+        near = did_you_mean(site.declared or "", declared)
+        yield Finding((*path, "overrides"), message, near, basis=(("overrides", site.declared or ""),))
         return
     yield from _replaced(site, site.graph, site.override, path)
     if site.declared is None:
@@ -60,7 +62,8 @@ def _replaced(site: Site, graph: Graph, override: Override, path: KeyPath) -> It
     for each in (override.replacements or ()) if site.declared else ():
         if graph.node(each.replace) is None:
             message = f'the overrides replace "{each.replace}", which the graph has not'
-            yield Finding((*path, "overrides"), message, nearest(each.replace, [node.name for node in graph.nodes]))
+            hint = did_you_mean(each.replace, [node.name for node in graph.nodes])
+            yield Finding((*path, "overrides"), message, hint, basis=_node(graph, each.replace))
 
 
 def _cameras(application: Application, site: Site, graph: Graph, path: KeyPath) -> Iterator[Finding]:
@@ -69,9 +72,9 @@ def _cameras(application: Application, site: Site, graph: Graph, path: KeyPath) 
         node, where = graph.node(name), (*path, "cameras", name)
         if node is None or name not in mine:
             message = f'"{name}" is no camera of the graph' if node else f'there is no node "{name}"'
-            yield Finding(where, message, nearest(name, mine) or _one_of(mine))
+            yield Finding(where, message, did_you_mean(name, mine) or _one_of(mine), basis=_node(graph, name))
         else:
-            yield from _overridable(node, where)
+            yield from _overridable(graph, node, where)
 
 
 def _stand_ins(application: Application, site: Site, override: Override, path: KeyPath) -> Iterator[Finding]:
@@ -93,31 +96,43 @@ def _values(site: Site, graph: Graph, override: Override, path: KeyPath) -> Iter
         node, where = graph.node(name), (*path, "values", name)
         if node is None or not isinstance(node.interface, str):
             message = f'"{name}" is no parameter of the graph' if node else f'there is no node "{name}"'
-            yield Finding(where, message, nearest(name, mine) or _one_of(mine))
+            yield Finding(where, message, did_you_mean(name, mine) or _one_of(mine), basis=_node(graph, name))
             continue
-        yield from _overridable(node, where)
+        yield from _overridable(graph, node, where)
         if _PASSWORD.search(str(here[name])):
             yield Finding(where, f'the value of "{name}" holds a password', "it would be shown with the deployment")
         elif wrong := misfit(node.interface, here[name]):
             yield Finding(where, f'the value of "{name}" {wrong[0]}', wrong[1])
 
 
-def _overridable(node: Node, path: KeyPath) -> Iterator[Finding]:
+def _overridable(graph: Graph, node: Node, path: KeyPath) -> Iterator[Finding]:
     if not node.overridable:
-        yield Finding(path, f'node "{node.name}" is not overridable', "add `overridable: true` to it in the graph")
+        hint = "add `overridable: true` to it in the graph"
+        basis = ((*path_of(graph), "nodes", node.key, "overridable"),)
+        yield Finding(path, f'node "{node.name}" is not overridable', hint, basis=basis)
+
+
+def _node(graph: Graph, name: str) -> Basis:
+    """Where panorama.yaml would have a node, and say what it is."""
+    path: KeyPath = (*path_of(graph), "nodes", name)
+    return path, (*path, "interface")
 
 
 def _left(site: Site, graph: Graph, override: Override, path: KeyPath) -> Iterator[Finding]:
     """Nodes that every deployment has to replace, and this one does not."""
     replaced = {each.replace for each in override.replacements or () if each.with_}
+    said: KeyPath = ("overrides", site.declared) if site.declared else path
+    basis = tuple((*said, word) for word in ("cameras", "values", "overrides", "replace"))
     for node in graph.nodes:
         if node.name in replaced:
             continue
         if _is_abstract(node):
-            yield Finding(path, f'site "{site.key}" has no camera for "{node.name}"', "add it to its `cameras`")
+            message = f'site "{site.key}" has no camera for "{node.name}"'
+            yield Finding(path, message, "add it to its `cameras`", basis=basis)
         elif node.override_mandatory:
             kind = "values" if isinstance(node.interface, str) else "cameras"
-            yield Finding(path, f'site "{site.key}" has to override "{node.name}"', f"add it to its `{kind}`")
+            message = f'site "{site.key}" has to override "{node.name}"'
+            yield Finding(path, message, f"add it to its `{kind}`", basis=basis)
 
 
 def _is_abstract(node: Node) -> bool:
@@ -151,7 +166,8 @@ def _stream(stream: Stream, path: KeyPath) -> Iterator[Finding]:
         yield Finding(path, f'the name "{stream.name}" is too long for a camera', "give it a `name`")
     if (stream.username is None) != (stream.password is None):
         message = f'camera "{stream.name}" has a username or a password, but not both'
-        yield Finding(path, message, "give both, or none where the stream needs none")
+        basis = (path, *((*path, index) for index in range(MOST_STREAMS)))
+        yield Finding(path, message, "give both, or none where the stream needs none", basis=basis)
 
 
 def _alike(first: Stream, stream: Stream, path: KeyPath) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from doit.cmdparse import CmdParseError
 from doit.exceptions import InvalidCommand, InvalidDodoFile
 
 from panorama_build.checks.finding import as_json
-from panorama_build.errors import PanoramaError
+from panorama_build.errors import PanoramaError, PanoramaErrors
 
 
 def plain(command: Any) -> Any:
@@ -24,7 +24,7 @@ def plain(command: Any) -> Any:
             except InvalidDodoFile as error:
                 if "--json" not in in_args or not isinstance(error.__cause__, PanoramaError):
                     raise
-                print(as_json([error.__cause__], []))
+                print(_as_json(error.__cause__))
                 return 3
             except PanoramaError as error:
                 raise InvalidCommand(str(error)) from None
@@ -34,3 +34,7 @@ def plain(command: Any) -> Any:
                 raise InvalidCommand(f"{error.__context__} ({self.bin_name} help {self.name})") from None
 
     return Plain
+
+
+def _as_json(error: PanoramaError) -> str:
+    return as_json(error.errors, error.warnings) if isinstance(error, PanoramaErrors) else as_json([error], [])

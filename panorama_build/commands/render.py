@@ -8,8 +8,7 @@ from typing import Any
 
 from doit.cmd_base import Command
 
-from panorama_build.checks.check import judge
-from panorama_build.errors import PanoramaError
+from panorama_build.errors import PanoramaError, count
 from panorama_build.project import Project
 
 
@@ -26,12 +25,12 @@ class Render(Command):  # type: ignore[misc]
 
         if len(pos_args) != 1:
             raise PanoramaError("render takes one folder", hint=f"{self.bin_name} render {self.doc_usage}")
-        project, out = Project.load(Path()), Path(pos_args[0])
+        project, out = Project.read(Path()), Path(pos_args[0])
         try:
             files = render(project, out)
         except OSError as error:
             raise PanoramaError(f"can't be written: {error.strerror}", where=error.filename or str(out)) from None
-        wrong, odd = judge(project.application, project.places)
-        sys.stderr.writelines([*(f"ERROR: {each}\n" for each in wrong), *(f"warning: {each}\n" for each in odd)])
-        print(f"{len(files)} documents in {out}")
+        told = [*(f"ERROR: {each}\n" for each in project.wrong), *(f"warning: {each}\n" for each in project.odd)]
+        sys.stderr.writelines(told)
+        print(f"{count(len(files), 'document')} in {out}")
         return 0

@@ -12,6 +12,7 @@ from panorama_build.errors import PanoramaError
 
 # e_machine of ELF files, by Docker's names of the architectures.
 _MACHINES = {"amd64": 62, "arm64": 183, "arm": 40, "386": 3, "riscv64": 243, "ppc64le": 21, "s390x": 22}
+PLATFORMS = tuple(f"linux/{architecture}" for architecture in ("arm64", *sorted({*_MACHINES} - {"arm64"})))
 _NAMES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386", "i386": "386"}
 _HANDLERS = Path("/proc/sys/fs/binfmt_misc")
 
@@ -24,6 +25,11 @@ def name(architecture: str) -> str:
 def of(platform: str) -> str:
     """The architecture of a platform, e.g. arm64 of linux/arm64/v8."""
     return name(platform.split("/")[1] if "/" in platform else platform)
+
+
+def is_known(platform: str) -> bool:
+    """Whether ``platform`` is written as Docker writes one that containers can be built for."""
+    return platform in PLATFORMS or re.fullmatch(r"linux/(arm64/v8|arm/v[5-8]|amd64/v[1-4])", platform) is not None
 
 
 def check_emulation(info: Mapping[str, Any], platform: str, dockerfile: bytes) -> None:

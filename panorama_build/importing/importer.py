@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from panorama_build import render
-from panorama_build.checks.check import judge
-from panorama_build.errors import PanoramaError, PanoramaErrors, Place
+from panorama_build.errors import PanoramaError, Place, count, in_order
 from panorama_build.importing.draft import Draft, draft
 from panorama_build.importing.tree import Document, Tree, read_tree
 from panorama_build.importing.wording import Words, same
 from panorama_build.manifest import schema
-from panorama_build.manifest.application import MANIFEST, load_application
+from panorama_build.manifest.application import MANIFEST
 from panorama_build.project import Project
 
 
@@ -46,13 +45,12 @@ def import_application(source: Path, target: Path) -> Import:
         (target / copy).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source / origin, target / copy, follow_symlinks=False)
     schema.keep(target)
-    application, places = load_application(target, {})
-    wrong, odd = judge(application, places)
-    passed = [_passed(members, places[path]) for path, members in said.passed().items()]
-    return Import(_found(tree), list(_unknown(tree, said)), wrong, PanoramaErrors([*odd, *passed]).errors)
+    project = Project.read(target, {})
+    passed = (_passed(members, project.places[path]) for path, members in said.passed().items())
+    return Import(_found(tree), list(_unknown(tree, said)), project.wrong, in_order([*project.odd, *passed]))
 
 
-def _passed(members: Words, place: Place) -> PanoramaError:
+def _passed(members: Words, place: Place | str) -> PanoramaError:
     return PanoramaError(f"there is no word for {', '.join(members)}: passed through as it is", where=place)
 
 
@@ -82,7 +80,7 @@ def _write_manifest(tree: Tree, target: Path) -> Draft:
 def _wrong(tree: Tree, target: Path) -> Iterator[PurePosixPath]:
     """The documents that don't come out as they went in."""
     try:
-        files = render.documents(Project.load(target, {}))
+        files = render.documents(Project.read(target, {}))
     except PanoramaError:
         files = {}
     yield from (document.file for document in tree.documents() if not _comes_out(document, files.get(document.file)))
@@ -111,14 +109,14 @@ def _archives(said: Draft) -> Iterator[tuple[PurePosixPath, PurePosixPath]]:
 
 def _found(tree: Tree) -> str:
     counts = {
-        "packages": len(tree.folders),
-        "graphs": len(tree.graphs),
-        "overrides": len(tree.overrides),
-        "descriptors": sum(len(folder.descriptors) for folder in tree.folders),
-        "sources": sum(len(folder.sources) for folder in tree.folders),
-        "assets": tree.assets,
+        "package": len(tree.folders),
+        "graph": len(tree.graphs),
+        "override": len(tree.overrides),
+        "descriptor": sum(len(folder.descriptors) for folder in tree.folders),
+        "source": sum(len(folder.sources) for folder in tree.folders),
+        "asset": tree.assets,
     }
-    return ", ".join(f"{count} {what.removesuffix('s') if count == 1 else what}" for what, count in counts.items())
+    return ", ".join(count(number, what) for what, number in counts.items())
 
 
 def _unknown(tree: Tree, said: Draft) -> Iterator[str]:

@@ -35,7 +35,7 @@ def same(one: Json, other: Json) -> bool:
 
 def understand(words: Words, kind: type[S]) -> S:
     """What a manifest's reader makes of ``words``. Raises PanoramaError where it refuses them."""
-    return parse(yamltext.write(words), kind, "words")[0]
+    return parse(yamltext.write(words), kind, "words").whole()[0]
 
 
 def say(found: Json, expand: Expand, choices: Iterable[Iterable[Words]], start: Words | None = None) -> Words:

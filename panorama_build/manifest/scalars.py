@@ -29,12 +29,17 @@ def _members(kind: inspect.Type) -> list[inspect.Type]:
     )
 
 
+def takes_null(kind: inspect.Type) -> bool:
+    """Whether null is one of the values of a type."""
+    return any(isinstance(member, inspect.NoneType) for member in _members(kind))
+
+
 def pick(node: yaml.Node, kind: inspect.Type) -> inspect.Type:
     """The member of a union that a node can be: a mapping, a list or a scalar."""
     members = _members(kind)
     if len(members) == 1:
         return members[0]
-    if _is_null(node) and any(isinstance(member, inspect.NoneType) for member in members):
+    if _is_null(node) and takes_null(kind):
         return inspect.NoneType()
     wanted: tuple[type[inspect.Type], ...] = (inspect.StructType, inspect.DictType)
     if isinstance(node, yaml.SequenceNode):

@@ -6,6 +6,7 @@ The reader takes scalars as they are written, an editor by YAML's guess: to it `
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from panorama_build.files import write_whole
+from panorama_build.manifest.patterns import takes
 from panorama_build.manifest.vocabulary import Manifest
 
 Schema: TypeAlias = dict[str, Any]
@@ -36,7 +38,7 @@ def manifest_schema() -> Schema:
     generated = msgspec.json.schema(Manifest)
     definitions = {name: _for_editors(each) for name, each in generated["$defs"].items()}
     root = definitions.pop(Manifest.__name__)
-    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "panorama.yaml"}
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$comment": _origin(), "title": "panorama.yaml"}
     return {**head, **root, "$defs": definitions}
 
 
@@ -46,8 +48,24 @@ def text() -> str:
 
 
 def keep(project: Path) -> None:
-    """Lay the schema of this version into a project's folder. Raises OSError."""
-    write_whole(project / PLACE, text().encode("ascii"))
+    """Lay the schema of this version into a project's folder, if it has another or none. Raises OSError."""
+    if not _is_current(project / PLACE):
+        write_whole(project / PLACE, text().encode("ascii"))
+
+
+def _is_current(file: Path) -> bool:
+    """Whether a schema was made by this version, by its first lines: to make it costs ten times as much."""
+    try:
+        with file.open("rb") as schema:
+            return _origin().encode("ascii") in schema.read(500)
+    except OSError:
+        return False
+
+
+def _origin() -> str:
+    """What a schema is made of: the digest of these modules."""
+    modules = sorted(Path(__file__).with_name(f"{name}.py") for name in ("patterns", "schema", "vocabulary"))
+    return hashlib.sha256(b"".join(module.read_bytes() for module in modules)).hexdigest()
 
 
 def _for_editors(schema: Any) -> Any:
@@ -68,6 +86,8 @@ def _member(key: str, value: Any) -> Any:
 
 def _widened(schema: Schema) -> Schema:
     kind = schema.get("type")
+    if "pattern" in schema:
+        schema = {**schema, "patternErrorMessage": f"it takes {takes(schema['pattern'], schema.get('maxLength'))}"}
     if kind == "string":
         guesses = [name for name, samples in _GUESSED.items() if any(_allows(schema, each) for each in samples)]
         return {**schema, "type": [kind, *guesses]} if guesses else schema

@@ -11,30 +11,30 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-AssetName: TypeAlias = Annotated[str, Meta(pattern=r"^[$a-zA-Z0-9_-]+$", min_length=1, max_length=255)]
-PackageKey: TypeAlias = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]+$", min_length=1, max_length=128)]
-InterfaceName: TypeAlias = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]+$", min_length=1, max_length=128)]
-PortName: TypeAlias = Annotated[str, Meta(pattern=r"^[$a-zA-Z0-9_]+$", min_length=1, max_length=50)]
-Version: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9]+\.[0-9]+$", max_length=255)]
+from panorama_build.manifest import patterns
+
+AssetName: TypeAlias = Annotated[str, Meta(pattern=patterns.ASSET_NAME, min_length=1, max_length=255)]
+PackageKey: TypeAlias = Annotated[str, Meta(pattern=patterns.NAME, min_length=1, max_length=128)]
+InterfaceName: TypeAlias = Annotated[str, Meta(pattern=patterns.NAME, min_length=1, max_length=128)]
+PortName: TypeAlias = Annotated[str, Meta(pattern=patterns.PORT_NAME, min_length=1, max_length=50)]
+Version: TypeAlias = Annotated[str, Meta(pattern=patterns.VERSION, max_length=255)]
 Text: TypeAlias = Annotated[str, Meta(max_length=255)]
 Label: TypeAlias = Annotated[str, Meta(min_length=1, max_length=255)]
-ImageDigest: TypeAlias = Annotated[str, Meta(pattern=r"^sha256:[0-9a-f]{64}$")]
-Sha256: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+ImageDigest: TypeAlias = Annotated[str, Meta(pattern=patterns.IMAGE_DIGEST)]
+Sha256: TypeAlias = Annotated[str, Meta(pattern=patterns.SHA256)]
 PortNumber: TypeAlias = Annotated[int, Meta(ge=1, le=65535)]
 PortType: TypeAlias = Literal["boolean", "float32", "int32", "string", "media"]
 Number: TypeAlias = int | float
 TensorType: TypeAlias = Literal["int8", "uint8", "int16", "uint16", "int32", "uint32", "float16", "float32", "float64"]
-FrameworkVersion: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9]+\.[A-Za-z0-9.]+$", min_length=3, max_length=10)]
-Account: TypeAlias = Annotated[str, Meta(pattern=r"^[$0-9a-zA-Z_]+$", max_length=128)]
-StreamUrl: TypeAlias = Annotated[str, Meta(pattern=r"^(?!.*[Pp]ass(word|wd)?=)rtsps?://[^@\s]+$", max_length=255)]
-VariableName: TypeAlias = Annotated[str, Meta(pattern="^[A-Za-z_][A-Za-z0-9_]*$")]
-CameraName: TypeAlias = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]+$", min_length=1, max_length=128)]
-DeviceName: TypeAlias = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]+$", min_length=1, max_length=255)]
-InstanceName: TypeAlias = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]+$", min_length=1, max_length=255)]
-SiteName: TypeAlias = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]+$", min_length=1, max_length=100)]
-RoleArn: TypeAlias = Annotated[
-    str, Meta(pattern=r"^arn:[a-z0-9][-.a-z0-9]{0,62}:iam::[0-9]{12}:role/.+$", max_length=255)
-]
+FrameworkVersion: TypeAlias = Annotated[str, Meta(pattern=patterns.FRAMEWORK_VERSION, min_length=3, max_length=10)]
+Account: TypeAlias = Annotated[str, Meta(pattern=patterns.ACCOUNT, max_length=128)]
+StreamUrl: TypeAlias = Annotated[str, Meta(pattern=patterns.STREAM_URL, max_length=255)]
+VariableName: TypeAlias = Annotated[str, Meta(pattern=patterns.VARIABLE)]
+CameraName: TypeAlias = Annotated[str, Meta(pattern=patterns.NAME, min_length=1, max_length=128)]
+DeviceName: TypeAlias = Annotated[str, Meta(pattern=patterns.NAME, min_length=1, max_length=255)]
+InstanceName: TypeAlias = Annotated[str, Meta(pattern=patterns.NAME, min_length=1, max_length=255)]
+SiteName: TypeAlias = Annotated[str, Meta(pattern=patterns.NAME, min_length=1, max_length=100)]
+RoleArn: TypeAlias = Annotated[str, Meta(pattern=patterns.ROLE_ARN, max_length=255)]
 TagKey: TypeAlias = Annotated[str, Meta(min_length=1, max_length=128)]
 TagValue: TypeAlias = Annotated[str, Meta(max_length=256)]
 EntryList: TypeAlias = Annotated[list[str], Meta(min_length=1)]
@@ -288,14 +288,10 @@ class EdgeWords(Words, kw_only=True):
 
 Nodes: TypeAlias = dict[str, str | NodeWords]
 Requirements: TypeAlias = dict[str, Version | Requirement]
-EdgeText: TypeAlias = Annotated[
-    str, Meta(pattern=r"^[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)? *-> *[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)?$")
-]
+EdgeText: TypeAlias = Annotated[str, Meta(pattern=patterns.EDGE)]
 Edges: TypeAlias = list[EdgeText | EdgeWords]
-CameraText: TypeAlias = Annotated[
-    str, Meta(pattern=r"^([a-zA-Z0-9_]+::)?[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)?$", max_length=255)
-]
-RouteText: TypeAlias = Annotated[str, Meta(pattern=r"^([0-9]{1,5} *-> *)?[a-zA-Z0-9_-]+:[0-9]{1,5}$")]
+CameraText: TypeAlias = Annotated[str, Meta(pattern=patterns.CAMERA, max_length=255)]
+RouteText: TypeAlias = Annotated[str, Meta(pattern=patterns.ROUTE)]
 
 
 class GraphWords(Words, kw_only=True):
@@ -417,7 +413,7 @@ class Manifest(Struct, kw_only=True, forbid_unknown_fields=True):
     application: Annotated[
         str,
         Meta(
-            pattern=r"^[a-zA-Z0-9_-]+$",
+            pattern=patterns.NAME,
             min_length=1,
             max_length=128,
             description="The application's name, and that of its graph's folder.",

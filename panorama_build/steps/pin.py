@@ -107,7 +107,7 @@ def write_pins(project: Project, found: Mapping[Pin, str]) -> Places:
     text = text_of(path, name)
     for pin, digest in found.items():
         text = put(text, name, pin.path, pin.written(digest), short="asset")
-    _, places = parse(text, vocabulary.Manifest, name)
+    _, places = parse(text, vocabulary.Manifest, name).whole()
     mark = codecs.BOM_UTF8 if path.read_bytes().startswith(codecs.BOM_UTF8) else b""
     rewrite(path, mark + text.encode())
     return places
