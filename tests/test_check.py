@@ -55,7 +55,7 @@ def test_a_change_of_the_files_alone_is_told(odd: Path) -> None:
     assert "1 warning" in run("doit", "check", cwd=odd).stdout
     (odd / "packages/app/src/app.py").rename(odd / "packages/app/src/ap.py")
     assert "0 warnings" in run("doit", "check", cwd=odd).stdout
-    assert run("doit", "check", cwd=odd).stdout == "checked    check  1 packages, 0 warnings\n1 done\n"
+    assert run("doit", "check", cwd=odd).stdout == "checked    check  1 package, 0 warnings\n1 done\n"
 
 
 @pytest.mark.parametrize("command", [("doit", "run"), ("doit",), ("panorama-build",)])
