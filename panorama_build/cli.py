@@ -11,6 +11,7 @@ from doit.cmd_dumpdb import DumpDB
 from doit.doit_cmd import DoitMain
 
 from panorama_build import interruption, tasks
+from panorama_build.commandline import lists
 from panorama_build.commands.help import Help
 from panorama_build.commands.imports import Import
 from panorama_build.commands.init import Init
@@ -55,4 +56,6 @@ def main() -> int:
     if "" in arguments:
         sys.stderr.write("ERROR: an argument is empty (is a variable in it set?)\n")
         return 3
+    if lists(arguments):
+        interruption.end_with_reader()
     return Main(loader).run(arguments) or 0

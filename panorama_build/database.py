@@ -56,7 +56,7 @@ def for_run(path: Path) -> str:
     if damaged:
         path.unlink()
         sys.stderr.write(f"{path}: was damaged, and is removed: every task is looked at again\n")
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
+    if not all(os.access(each, os.W_OK) for each in (path.parent, path) if each.exists()):
         raise _out_of_reach(path, "permission denied")
     return str(path)
 

@@ -40,6 +40,11 @@ def obey() -> None:
         threading.Thread(target=_lose_patience, daemon=True).start()
 
 
+def end_with_reader() -> None:
+    """End without a word when nobody reads on, as in `doit list | head`: for what changes nothing, and asks nobody."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+
+
 def is_asked() -> bool:
     """Whether the run is to end."""
     return _asked.is_set()

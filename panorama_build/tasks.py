@@ -14,7 +14,6 @@ import hashlib
 import io
 import json
 import os
-import signal
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
@@ -75,7 +74,7 @@ def load(root: str | Path = ".") -> tuple[dict[str, Any], Tasks]:
         sys.stdout.reconfigure(errors="backslashreplace")  # a build's log holds what not every terminal can show
     interruption.obey()
     if lists(sys.argv[1:]):
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `doit list | head` ends as such pipes do
+        interruption.end_with_reader()
     try:
         killed = _lock(Path(root))
         _keep_schema(Path(root))
