@@ -24,7 +24,7 @@ from panorama_build.transfer.registration import Registry
 from panorama_build.transfer.remote import S3Remote, open_destination, open_remote
 from tests import panorama_service as panorama
 from tests.applications import App
-from tests.panorama_packages import ACCOUNT
+from tests.panorama_packages import ACCOUNT, Patch
 from tests.panorama_rules import Refusal
 from tests.panorama_service import PanoramaService
 from tests.servers import S3
@@ -197,6 +197,39 @@ def test_an_old_patch_that_stays_fails_nothing(panorama_service: PanoramaService
     old, new = built.patch, again(built)
     publish(compared(new), registry(built.assets.parent), said.append)
     assert said[-1].startswith(f"warning: {old[:12]} stays registered: panorama: access denied")
+    assert panorama_service.packages["counter"].versions["1.0"].patches.keys() == {old, new.patch}
+
+
+def test_an_old_patch_that_stayed_comes_into_force_again(panorama_service: PanoramaService, built: Built) -> None:
+    test_an_old_patch_that_stays_fails_nothing(panorama_service, built)
+    old = again(built, random.Random(1).randbytes(100_000))
+    published(old)
+    version = panorama_service.packages["counter"].versions["1.0"]
+    assert (version.latest, list(version.patches)) == (old.patch, [old.patch])
+
+
+def test_who_is_overtaken_is_told(panorama_service: PanoramaService, built: Built) -> None:
+    """Another patch was registered from elsewhere while this one was waited for: it stays in force."""
+    panorama_service.parts.pending = 1
+    newer = "b" * 64
+
+    def overtake(line: str) -> None:
+        if line.startswith("wait for"):
+            version = panorama_service.packages["counter"].versions["1.0"]
+            version.settle()
+            version.patches[newer] = Patch(0, 0)
+            version.latest = newer
+
+    with pytest.raises(PanoramaError, match=f"was registered, but {newer[:12]} was made the latest meanwhile"):
+        publish(compared(built), registry(built.assets.parent), overtake)
+    assert panorama_service.packages["counter"].versions["1.0"].latest == newer
+
+    def take_away(line: str) -> None:
+        if line.startswith("wait for"):
+            panorama_service.packages["counter"].versions["1.0"].patches.popitem()
+
+    with pytest.raises(PanoramaError, match="was registered, but it was deregistered meanwhile"):
+        publish(compared(again(built)), registry(built.assets.parent), take_away)
 
 
 @pytest.mark.parametrize("where", ["_register", "_wait", "_deregister"])

@@ -145,7 +145,9 @@ class Registration:
         if not self.current and not self._known_as("REGISTER_PENDING"):
             self._register(say)
         described = self._latest if self.current else self._wait(say)
-        if self.previous and described["IsLatestPatch"]:
+        if not described["IsLatestPatch"]:
+            self._take_over()
+        elif self.previous:
             self._deregister(self.previous, say)
 
     def _register(self, say: Say) -> None:
@@ -182,6 +184,8 @@ class Registration:
         except PanoramaError as error:
             if code_of(error) in THROTTLED:
                 return None
+            if code_of(error) == "ResourceNotFoundException":
+                raise self._overtaken("it was deregistered") from error
             raise
 
     def _failure(self, status: str, reason: str) -> PanoramaError:
@@ -191,6 +195,19 @@ class Registration:
             where=PANORAMA,
             hint="correct what it says and publish again",
         )
+
+    def _take_over(self) -> None:
+        """Be the latest in place of the one before: a patch that was registered earlier cannot be registered again."""
+        names = {"PackageId": self._names["PackageId"], "PackageVersion": self.version}
+        latest = self._call("DescribePackageVersion", **names)["PatchVersion"]
+        if latest == self.previous:
+            self._call("DeregisterPackageVersion", **names, PatchVersion=latest, UpdatedLatestPatchVersion=self.patch)
+        elif latest != self.patch:
+            raise self._overtaken(f"{latest[:12]} was made the latest")
+
+    def _overtaken(self, how: str) -> PanoramaError:
+        message = f"{self._name} was registered, but {how} meanwhile, from elsewhere"
+        return PanoramaError(message, where=PANORAMA, hint="publish again if this one is to be in force")
 
     def _deregister(self, patch: str, say: Say) -> None:
         """As panorama-cli, without failing: an old patch version more is in nobody's way."""
