@@ -12,6 +12,7 @@ from doit.doit_cmd import DoitMain
 
 from panorama_build import interruption, tasks
 from panorama_build.commandline import lists
+from panorama_build.commands.gc import Collect
 from panorama_build.commands.help import Help
 from panorama_build.commands.imports import Import
 from panorama_build.commands.init import Init
@@ -38,7 +39,9 @@ class Main(DoitMain):  # type: ignore[misc]
     """doit under a name of its own, with commands of its own."""
 
     BIN_NAME = "panorama-build"
-    DOIT_CMDS = tuple(map(plain, (*DOITS_OWN, Help, Init, Import, Pins, Render, Schema)))  # the last of a name counts
+    DOIT_CMDS = tuple(
+        map(plain, (*DOITS_OWN, Collect, Help, Init, Import, Pins, Render, Schema))
+    )  # the last of a name counts
 
     @staticmethod
     def print_version() -> None:

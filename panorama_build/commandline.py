@@ -17,7 +17,10 @@ def lists(arguments: Sequence[str]) -> bool:
 def looks(arguments: Sequence[str]) -> bool:
     """Whether only tasks run that change nothing."""
     words = _words(arguments)
-    tasks = {word.partition(":")[0] for word in (words[1:] if words[:1] == ["run"] else words)}
+    named = words[1:] if words[:1] == ["run"] else words
+    if named[:1] in (["plan"], ["why"]):
+        return True  # what follows are the tasks to tell of
+    tasks = {word.partition(":")[0] for word in named}
     return bool(tasks) and tasks <= _LOOKING
 
 

@@ -28,7 +28,7 @@ LAYERS = (
     "checks",
     "project",
     "steps",
-    "render reporter planning",
+    "render reporter planning garbage",
     "account",
     "forecast",
     "importing tasks",

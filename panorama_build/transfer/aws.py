@@ -250,6 +250,16 @@ class Bucket:
         with self._call("DeleteObject", key):
             self.client.delete_object(Bucket=self.name, Key=key, **self._payer)
 
+    def list(self, prefix: str) -> Iterator[tuple[str, int, float]]:
+        """Every object whose key begins with ``prefix``: key, size, and the time of its upload since 1970."""
+        with self._call("ListObjectsV2", prefix):
+            pages = self.client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.name, Prefix=prefix, **self._payer
+            )
+            for page in pages:
+                for each in page.get("Contents", ()):
+                    yield each["Key"], each["Size"], each["LastModified"].timestamp()
+
     def _absent(self, error: Exception, key: str) -> bool:
         """Whether a refused HEAD means that there is no such key; raises the refusal in words when it does not.
 

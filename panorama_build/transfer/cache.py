@@ -139,7 +139,7 @@ class Cache:
         """Put an asset, in the place of one that has no right to its name."""
         key = _asset(artifact.sha256)
         if self.remote.size(key) is not None:
-            if self.remote.holds(key, artifact.sha256, artifact.size, path):
+            if self.remote.holds(key, artifact.sha256, artifact.size, path) and self.remote.refresh(key):
                 return
             self.remote.remove(key)
         self.remote.put(key, path, artifact.sha256, artifact.size)

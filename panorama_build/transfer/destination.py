@@ -27,6 +27,9 @@ class Entry(Protocol):
     def holds(self, key: str, sha256: str, size: int, path: Path) -> bool:
         """Whether ``key`` is there with this size and these bytes; ``path`` is the local file with the same."""
 
+    def refresh(self, key: str) -> bool:
+        """Have ``key`` count as used just now, so that nobody collects it; False when it is not there."""
+
     def open(self, say: Say) -> None:
         """Make a place for the files, before the first of them is put."""
 

@@ -168,7 +168,9 @@ def publish(plan: Plan, remote: Destination, say: Say) -> Receipt:
         raise ValueError(f"a plan for {plan.remote}, performed at {remote.url}")
     entry = plan.entry or remote.entry(plan.package, plan.version, plan.patch)
     entry.open(say)
-    uploaded = tuple(step.key for step in plan.pending if _perform(step, plan.remote, entry, say))
+    # What is there already may be old, and of no manifest yet: a collector leaves it alone once it is refreshed.
+    todo = [step for step in plan.steps if not (step.present and entry.refresh(step.key))]
+    uploaded = tuple(step.key for step in todo if _perform(step, plan.remote, entry, say))
     entry.close(say)
     files = {step.key: step.size for step in plan.steps}
     return Receipt(plan.remote, plan.package, plan.version, plan.patch, uploaded, files)

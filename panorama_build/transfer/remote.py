@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from errno import ENOENT
 from itertools import chain
 from pathlib import Path
+from stat import S_ISREG
 from typing import Protocol
 from urllib.parse import unquote, urlencode, urlsplit
 
@@ -19,6 +25,18 @@ from panorama_build.transfer.destination import Destination, Entry, Plain
 from panorama_build.transfer.fetch import save
 from panorama_build.transfer.refusals import code_of
 from panorama_build.transfer.registration import Registry
+
+FRESH_SECONDS = 12 * 3600
+"""What is younger was used just now: whoever relies on it has as long as that until a collector may take it."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Something at a remote: its size in bytes, and when it was last put or refreshed, in seconds since 1970."""
+
+    key: str
+    size: int
+    time: float
 
 
 class Remote(Destination, Entry, Protocol):
@@ -38,6 +56,12 @@ class Remote(Destination, Entry, Protocol):
 
     def remove(self, key: str) -> None:
         """Take ``key`` away, whether it is there or not."""
+
+    def entries(self, under: str) -> Iterator[Kept]:
+        """All that lies below the folder ``under``."""
+
+    def collect(self, key: str, before: float) -> bool:
+        """Take ``key`` away if it was last put or refreshed before that time; whether it was."""
 
 
 def open_destination(address: Address, project_root: Path, account: Account) -> Destination:
@@ -133,6 +157,40 @@ class DirectoryRemote(Plain):
         with told(target):
             target.unlink(missing_ok=True)
 
+    def refresh(self, key: str) -> bool:
+        """Set the file's time, unless it is young; a file of someone else's gives way to a copy of it."""
+        target = self.root / key
+        with told(target):
+            try:
+                with _locked(target, fcntl.LOCK_SH) as file:
+                    if os.fstat(file).st_mtime < time.time() - FRESH_SECONDS:
+                        _touch(target, file)
+            except FileNotFoundError:
+                return False
+        return True
+
+    def entries(self, under: str) -> Iterator[Kept]:
+        """Every file below the folder, with those that someone left half-written."""
+        with told(self.root / under):
+            for path in sorted((self.root / under).rglob("*")):
+                with suppress(FileNotFoundError):
+                    stat = path.lstat()
+                    if S_ISREG(stat.st_mode):
+                        yield Kept(path.relative_to(self.root).as_posix(), stat.st_size, stat.st_mtime)
+
+    def collect(self, key: str, before: float) -> bool:
+        """Remove the file. Its lock stands between the look at its time and its end: nobody refreshes it there."""
+        target = self.root / key
+        with told(target):
+            try:
+                with _locked(target, fcntl.LOCK_EX) as file:
+                    if os.fstat(file).st_mtime >= before:
+                        return False
+                    target.unlink()
+            except FileNotFoundError:
+                return False
+        return True
+
     def _verify_taken(self, key: str, sha256: str, size: int, path: Path) -> None:
         if not self.holds(key, sha256, size, path):
             message = "other bytes lie under this name, and nothing is ever overwritten"
@@ -187,6 +245,23 @@ class S3Remote(Plain):
         """Remove the object."""
         self.bucket.remove(self._whole(key))
 
+    def refresh(self, key: str) -> bool:
+        """True: an object has no other time than that of its upload, and nobody collects what is published in S3."""
+        return True
+
+    def entries(self, under: str) -> Iterator[Kept]:
+        """Every object below the folder."""
+        start = len(self._whole(""))
+        for key, size, when in self.bucket.list(f"{self._whole(under)}/"):
+            yield Kept(key[start:], size, when)
+
+    def collect(self, key: str, before: float) -> bool:
+        """Remove the object, if it is as old as that a moment before."""
+        now = [kept for kept in self.entries(key.rpartition("/")[0]) if kept.key == key and kept.time < before]
+        for kept in now:
+            self.remove(kept.key)
+        return bool(now)
+
     def _whole(self, key: str) -> str:
         return f"{self.prefix}/{key}" if self.prefix else key
 
@@ -205,6 +280,28 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def _locked(path: Path, kind: int) -> Iterator[int]:
+    """The file at ``path``, locked. Raises FileNotFoundError where it is gone by then, and OSError."""
+    file = os.open(path, os.O_RDWR if os.access(path, os.W_OK) else os.O_RDONLY)
+    try:
+        fcntl.flock(file, kind)
+        if not os.path.samestat(os.fstat(file), os.stat(path)):
+            raise FileNotFoundError(ENOENT, os.strerror(ENOENT), str(path))
+        yield file
+    finally:
+        os.close(file)
+
+
+def _touch(path: Path, file: int) -> None:
+    try:
+        os.utime(file)
+    except PermissionError:
+        with scratch(path.parent) as temporary:
+            shutil.copyfile(path, temporary)
+            temporary.replace(path)
 
 
 @contextmanager
