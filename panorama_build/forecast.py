@@ -21,7 +21,6 @@ from doit.tools import config_changed
 from panorama_build import account
 from panorama_build.planning import Plan, Planned, Status, Work, closure
 from panorama_build.project import Project
-from panorama_build.reporter import TRACELESS
 
 Task: TypeAlias = dict[str, Any]
 
@@ -35,7 +34,7 @@ def tasks(project: Project, known: list[Task]) -> Iterator[Task]:
 def _telling(
     project: Project, known: list[Task], name: str, doc: str, tell: Callable[[Project, list[Planned], bool], str]
 ) -> Task:
-    def action(json: bool, tasks: list[str]) -> TaskFailed | None:
+    def action(json: bool, tasks: list[str]) -> dict[str, str] | TaskFailed:
         works = [_work(task) for task in known if "decide" in task.get("meta", {})]
         asked = {work.name for work in works for pattern in tasks if _selects(pattern, work)}
         unknown = [pattern for pattern in tasks if not any(_selects(pattern, work) for work in works)]
@@ -46,14 +45,13 @@ def _telling(
         if name == "why" and tasks:
             planned = [each for each in planned if each.task in asked]
         sys.stdout.write(tell(project, planned, json))
-        return None
+        return {"verb": ""}  # it said everything itself
 
     return {
         "basename": name,
         "doc": doc,
         "actions": [action],
         "io": {"capture": False},
-        "meta": {TRACELESS: True},
         "params": [{"name": "json", "long": "json", "type": bool, "default": False, "help": "as JSON"}],
         "pos_arg": "tasks",
     }

@@ -13,8 +13,6 @@ from panorama_build.interruption import is_asked
 from panorama_build.output import tell
 
 WIDTH = 10
-TRACELESS = "traceless"
-"""The mark of a task that only tells: not even doit's database remembers it."""
 
 
 class Reporter(ConsoleReporter):  # type: ignore[misc]
@@ -51,9 +49,6 @@ class Reporter(ConsoleReporter):  # type: ignore[misc]
     def add_success(self, task: Any) -> None:
         """A line with the task's outcome."""
         if not task.actions:
-            return
-        if task.meta and TRACELESS in task.meta:
-            Globals.dep_manager.remove_success(task)
             return
         verb, detail = task.values.get("verb", "done"), task.values.get("detail", "")
         if verb:
