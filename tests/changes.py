@@ -419,6 +419,24 @@ TABLE: dict[str, Row] = {
 }
 
 
+def as_markdown() -> Iterator[str]:
+    """The table as its users read it, in docs/how-rebuilding-is-decided.md."""
+    yield "| change | what runs | package.json | uploaded | what is told |"
+    yield "|---|---|---|---|---|"
+    for name, row in TABLE.items():
+        verbs = dict.fromkeys(row.runs.values())
+        runs = (f"{verb}: {', '.join(_short(task) for task in row.runs if row.runs[task] == verb)}" for verb in verbs)
+        patches = ", ".join("code" if package in PACKAGE else "model" for package in row.patches)
+        cause = (row.cause or "").replace("IMAGE", "debian:12")
+        yield f"| {name} | {'; '.join(runs) or 'nothing'} | {patches} | {', '.join(row.uploads)} | {cause} |"
+
+
+def _short(task: str) -> str:
+    return (
+        task.replace(":people_counter", " (code)").replace(":callable_squeezenet", "").replace(":call_node", " (model)")
+    )
+
+
 def table_application(root: Path, engine: Engine) -> App:
     """The application that the rows change: the example on a base image and with a model as small as can be.
 
