@@ -14,6 +14,7 @@ import threading
 from collections import Counter
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -26,6 +27,7 @@ from panorama_build.transfer import multipart
 from panorama_build.transfer.aws import Bucket
 from panorama_build.transfer.multipart import MIB, Parts, part_size
 from panorama_build.transfer.refusals import explain
+from tests.faults import Answer, Request, proxy
 
 PART = 5 * MIB
 BUCKET = "panorama-test-aws"
@@ -607,3 +609,127 @@ def test_an_expired_sso_session_says_how_to_begin_one() -> None:
     explained = explain(UnauthorizedSSOTokenError(), "PutObject", Address("s3://models/k", profile="ci"))
     assert explained.message.startswith("the SSO session has expired or was not begun; PutObject ")
     assert explained.hint == "run `aws sso login --profile ci`"
+
+
+# S3 as people have it: what no server on loopback does is seen in the request that leaves
+
+
+def leaving(bucket: Bucket, call: str, work: Any) -> Any:
+    """The request of a call, as it was about to leave."""
+    from botocore.exceptions import EndpointConnectionError
+
+    seen: list[Any] = []
+
+    def stop(request: Any, **_: Any) -> None:
+        seen.append(request)
+        raise EndpointConnectionError(endpoint_url=request.url)
+
+    bucket.client.meta.events.register(f"before-send.s3.{call}", stop)
+    with pytest.raises(PanoramaError):
+        work()
+    return seen[0]
+
+
+@pytest.mark.usefixtures("keys")
+@pytest.mark.parametrize(
+    ("url", "settings", "sent"),
+    [
+        ("s3://bucket/a", {}, "https://bucket.s3.eu-west-1.amazonaws.com/k"),
+        ("s3://bucket.with.dots/a", {}, "https://s3.eu-west-1.amazonaws.com/bucket.with.dots/k"),
+        ("s3://bucket/a", {"endpoint": "http://minio:9000"}, "http://minio:9000/bucket/k"),
+        ("s3://bucket/a", {"endpoint": "https://store.example/s3"}, "https://store.example/s3/bucket/k"),
+        (
+            "s3://arn:aws:s3:us-west-2:123456789012:accesspoint/store/a",
+            {},
+            "https://store-123456789012.s3-accesspoint.us-west-2.amazonaws.com/k",
+        ),
+        (
+            "s3://arn:aws:s3:us-west-2:123456789012:accesspoint:store/a",
+            {},
+            "https://store-123456789012.s3-accesspoint.us-west-2.amazonaws.com/k",
+        ),
+    ],
+)
+def test_a_bucket_is_found_where_it_is(url: str, settings: dict[str, str], sent: str) -> None:
+    bucket = Bucket(Address(url, region="eu-west-1", **settings))  # type: ignore[arg-type]
+    assert leaving(bucket, "HeadObject", lambda: bucket.head("k")).url == sent
+
+
+@pytest.mark.usefixtures("keys")
+def test_the_endpoint_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://minio:9000")
+    bucket = Bucket(Address("s3://bucket"))
+    assert leaving(bucket, "HeadObject", lambda: bucket.head("k")).url == "http://minio:9000/bucket/k"
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://garage:3900")
+    bucket = Bucket(Address("s3://bucket"))
+    assert leaving(bucket, "HeadObject", lambda: bucket.head("k")).url == "http://garage:3900/bucket/k"
+
+
+@pytest.mark.usefixtures("keys")
+def test_the_requester_pays_where_it_is_said(tmp_path: Path) -> None:
+    file = write(tmp_path / "a", noise(10))
+    for pays in (False, True):
+        for call, work in [
+            ("HeadObject", lambda bucket: bucket.head("k")),
+            ("GetObject", lambda bucket: list(bucket.get("k"))),
+            ("PutObject", lambda bucket: bucket.put_file("k", *file)),
+        ]:
+            bucket = Bucket(Address("s3://bucket", endpoint="http://127.0.0.1:1", requester_pays=pays))
+            request = leaving(bucket, call, partial(work, bucket))
+            assert request.headers.get("x-amz-request-payer") == (b"requester" if pays else None), call
+
+
+@pytest.mark.usefixtures("keys")
+def test_an_acl_is_sent_for_the_bucket_that_wants_it_alone(tmp_path: Path) -> None:
+    file = write(tmp_path / "a", noise(10))
+    for acl in (None, "bucket-owner-full-control"):
+        for call, single in (("PutObject", 100), ("CreateMultipartUpload", 0)):
+            bucket = Bucket(Address("s3://bucket", endpoint="http://127.0.0.1:1"), acl=acl)
+            bucket.client.meta.events.register("before-call.s3.ListMultipartUploads", no_uploads)
+            request = leaving(
+                bucket, call, lambda bucket=bucket, single=single: bucket.put_file("k", *file, single=single)
+            )
+            assert request.headers.get("x-amz-acl") == (acl and acl.encode())
+
+
+def no_uploads(**_: Any) -> Any:
+    """An answer in place of a request."""
+    from botocore.awsrequest import AWSResponse
+
+    head: Any = {}
+    return AWSResponse("", 200, head, None), {"Uploads": []}
+
+
+@pytest.mark.server
+def test_an_etag_that_is_no_md5_is_not_taken_for_one(s3: Any, server: Any, key: str, tmp_path: Path) -> None:
+    """With SSE-KMS an ETag is anything, and the checksum is what it was."""
+    file = write(tmp_path / "a", noise(1000))
+
+    def encrypted(request: Request, forward: Any) -> bytes:
+        answer = forward(request.bytes())
+        head = {**answer.head, "etag": f'"{"0" * 32}"', "x-amz-server-side-encryption": "aws:kms"}
+        return Answer(answer.status, head, answer.body).bytes()
+
+    with proxy(s3.url) as before:
+        bucket = Bucket(Address(f"s3://{BUCKET}", endpoint=before.url))
+        assert bucket.put_file(key, *file)
+        before.arm(encrypted, "HEAD k", lasting=True)
+        assert bucket.holds(key, file.sha256, file.size, file.path)
+        assert before.names() == ["HEAD k"]
+
+
+@pytest.mark.server
+def test_a_proxy_of_the_environment_is_used(s3: Any, key: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name, value in s3.env.items():
+        monkeypatch.setenv(name, value)
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    file = write(tmp_path / "a", noise(1000))
+    with suppress(Exception):
+        s3.make_bucket(BUCKET)
+    with proxy(s3.url) as before:
+        monkeypatch.setenv("HTTP_PROXY", before.url)
+        assert Bucket(Address(f"s3://{BUCKET}")).put_file(key, *file)
+        assert before.names() == ["PUT k"]
+        assert before.requests[0].line.startswith(f"PUT {s3.url}/")
+    assert "the proxy cannot be reached: Connection refused" in refusal(Address(f"s3://{BUCKET}"))
