@@ -11,12 +11,13 @@ from panorama_build.files import write_whole
 from panorama_build.model import Asset, Package
 from panorama_build.project import Project
 from panorama_build.steps.graph import graph_files
+from panorama_build.steps.package import check_paths
 
 FOLDERS = ("assets", "graphs", "packages")  # without which panorama-cli takes nothing for an application root
 
 
 def render(project: Project, out: Path) -> list[PurePosixPath]:
-    """Write every document of a project below ``out``; give their paths there. Raises OSError."""
+    """Write every document of a project below ``out``; give their paths there. Raises PanoramaError, OSError."""
     files = documents(project)
     for folder in FOLDERS:
         (out / folder).mkdir(parents=True, exist_ok=True)
@@ -36,6 +37,7 @@ def documents(project: Project) -> dict[PurePosixPath, bytes]:
 
 
 def _package(project: Project, package: Package) -> Iterator[tuple[Path, bytes]]:
+    check_paths(project, package)
     folder = project.package_folder(package)
     described = [asset.descriptor for asset in package.assets if asset.descriptor]
     for descriptor in (*described, *package.descriptors):

@@ -65,7 +65,7 @@ def inside(folder: Path, path: Path) -> Path:
 
     Raises PanoramaError.
     """
-    if Path(os.path.normpath(path)).is_relative_to(os.path.normpath(folder)):
+    if Path(os.path.normpath(path)).is_relative_to(os.path.normpath(folder)) and "\0" not in str(path):
         return path
     raise PanoramaError(f"{path} lies outside of {folder}", hint="a path in panorama.yaml has to stay below it")
 
