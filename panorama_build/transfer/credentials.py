@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeVar
@@ -22,6 +23,7 @@ T = TypeVar("T")
 
 LONGEST = 255  # characters of a template's parameter, by the service model
 
+_quiet = threading.RLock()
 _LOGGERS = ("botocore", "boto3", "urllib3")
 
 
@@ -94,11 +96,12 @@ def _members(text: str) -> Mapping[str, object]:
 @contextmanager
 def _unlogged() -> Iterator[None]:
     """AWS's libraries write whole requests to their logs, where a program asks them to."""
-    levels = {name: logging.getLogger(name).level for name in _LOGGERS}
-    for name in levels:
-        logging.getLogger(name).setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)
+    with _quiet:  # levels are the whole process's
+        levels = {name: logging.getLogger(name).level for name in _LOGGERS}
+        for name in levels:
+            logging.getLogger(name).setLevel(logging.WARNING)
+        try:
+            yield
+        finally:
+            for name, level in levels.items():
+                logging.getLogger(name).setLevel(level)
