@@ -19,13 +19,13 @@ from typing import Any
 
 import pytest
 
-from panorama_build import load
 from panorama_build.errors import PanoramaError
 from panorama_build.project import Project
 from panorama_build.steps.deploy import deploy, remove, status
 from panorama_build.steps.graph import write_graphs
 from panorama_build.steps.outcome import Outcome
 from panorama_build.steps.package import write_package
+from panorama_build.tasks import LOCAL
 from panorama_build.transfer.waiting import Patience
 from tests import panorama_service, secrets_manager
 from tests.applications import NO_ENGINE, PROGRAMS, Run, run
@@ -479,7 +479,7 @@ def test_a_removal_that_fails_is_told_and_can_be_tried_again(shop: Shop) -> None
 
 def test_as_tasks(shop: Shop) -> None:
     shop.with_stream()
-    assert not {"deploy", "status", "remove"} & set(load()[0]["default_tasks"])
+    assert not {"deploy", "status", "remove"} & set(LOCAL)
     shop.sites.pending = 0
     shop.sites.way = ("DEPLOYMENT_PENDING", "DEPLOYMENT_SUCCEEDED")
     done = shop.doit("deploy:shop")

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from panorama_build.documents import graph_document, one_line, override_document
-from panorama_build.errors import PanoramaError, nearest
+from panorama_build.errors import PanoramaError, did_you_mean
 from panorama_build.files import write_whole
 from panorama_build.interruption import Interrupted
 from panorama_build.model import InterfaceName, Site, Stream
@@ -171,7 +171,7 @@ def _make_cameras(
     there = cameras.known(service) if streams or named else set()
     for name in named:
         if name not in there:
-            where, hint = project.places["sites", site.key, "cameras"], nearest(name, there)
+            where, hint = project.places["sites", site.key, "cameras"], did_you_mean(name, there)
             raise PanoramaError(f'the account has no camera "{name}"', where=where, hint=hint or "or say its `url`")
     for name, stream in streams.items():
         if name not in there:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 
-from panorama_build.errors import PanoramaError, nearest
+from panorama_build.errors import PanoramaError, did_you_mean
 from panorama_build.transfer.panorama import Members, Service
 from panorama_build.transfer.refusals import THROTTLED, code_of
 from panorama_build.transfer.waiting import Patience
@@ -64,7 +64,7 @@ def find_device(service: Service, wanted: str) -> Members:
         ids = ", ".join(device["DeviceId"] for device in found)
         raise PanoramaError(f'{len(found)} devices are called "{wanted}"', hint=f"name one by its id: {ids}")
     if not found:
-        near = nearest(wanted, [str(device.get("Name")) for device in devices])
+        near = did_you_mean(wanted, [str(device.get("Name")) for device in devices])
         raise PanoramaError(f'the account has no device "{wanted}"', hint=near or f"it has {len(devices)} devices")
     return found[0]
 
