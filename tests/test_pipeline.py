@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.applications import App, example
+from tests.applications import App, example, run
 from tests.servers import S3, Engine
 
 TASKS = {
@@ -63,9 +63,11 @@ def test_the_classic_builder_of_the_oldest_engine_builds_the_same_application(
     tmp_path: Path, old_engine: Engine
 ) -> None:
     app = example(tmp_path / "app", old_engine.env, old_engine.base)
+    assert run(app.root, app.env, "panorama-build", "pin").status == 0
     done = app.doit()
     assert done.status == 0, done.output
     assert done.outcomes == {"check": "checked", **TASKS}
+    assert f"FROM {old_engine.base}@sha256:" in done.output
     assert "Step 1/" in done.output, "the classic builder's own words"
     check_container(app.asset("people_counter"))
 
