@@ -27,7 +27,7 @@ def render(project: Project, out: Path) -> list[PurePosixPath]:
 
 
 def documents(project: Project) -> dict[PurePosixPath, bytes]:
-    """Every document with its path below the application root.
+    """Every document with its path below the application root. Raises PanoramaError where one would lie elsewhere.
 
     An asset that was built has the URIs of what was built, any other those that panorama.yaml declares.
     """

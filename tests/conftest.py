@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TypeVar
 
 import pytest
+from hypothesis import settings
 
 from tests import panorama_service as panorama
 from tests import upstream as aws
@@ -17,6 +18,10 @@ from tests.servers import S3, Engine, UnavailableError, host_engine, private_eng
 from tests.upstream import Upstream
 
 T = TypeVar("T")
+
+settings.register_profile("quick", max_examples=20, deadline=None)
+settings.register_profile("thorough", max_examples=1000, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
 @contextmanager

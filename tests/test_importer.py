@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from panorama_build.documents import canonical
@@ -20,7 +20,7 @@ from panorama_build.keyorder import arrange, order_of
 from panorama_build.project import Project
 from panorama_build.render import documents
 from panorama_build.store import Artifact
-from tests.applications import run
+from tests.applications import call, run
 from tests.roots import CODE, CORPUS, NETS, contents, differing, shop, there_and_back, write
 from tests.situations import SITUATIONS, Edit, graph, node, reorder, several_models, unbuilt
 
@@ -199,6 +199,24 @@ def test_what_can_not_be_done_is_refused_in_a_line(arguments: list[str], refusal
     assert done.output.startswith(f"ERROR: {refusal}") and done.output.count("\n") == 1, done.output
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "documents: {../x.json: {}}",
+        "documents: {/tmp/x.json: {}}",
+        "overrides: {../../x.json: {}}",
+        "packages: {a: {directory: ../..}}",
+        "packages: {a: {directory: /tmp/x}}",
+        "packages: {a: {descriptors: {../x.json: {}}}}",
+    ],
+)
+def test_render_writes_nothing_elsewhere(words: str, tmp_path: Path) -> None:
+    (tmp_path / "panorama.yaml").write_text(f"application: a\n{words}\n")
+    done = call(tmp_path, "render", "out/deep")
+    assert done.returncode == 3 and done.stderr.count("\n") == 1 and "lies outside of" in done.stderr
+    assert contents(tmp_path).keys() == {"panorama.yaml"}
+
+
 # -- whatever else there may be
 
 ODD: list[Any] = [
@@ -274,7 +292,6 @@ def mutate(document: Any, data: st.DataObject) -> None:
         holder[key] = copy.deepcopy(data.draw(st.sampled_from(ODD)))
 
 
-@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_any_documents_come_back(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
     files = shop()
