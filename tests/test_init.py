@@ -158,7 +158,8 @@ def test_a_new_application_needs_no_engine_for_its_documents(app: Path, program:
         (app / "dodo.py").unlink()
     listed = run(program, "list", cwd=app)
     assert re.findall(r"(?m)^\S+", listed.stdout) == [
-        *("check", "container", "container:app", "graph", "package", "package:app", "publish", "publish:app")
+        *("check", "container", "container:app", "graph", "package", "package:app"),
+        *("plan", "publish", "publish:app", "why"),
     ]
     made = run(program, "check", "graph", cwd=app)
     assert (made.returncode, made.stderr) == (0, ""), made
