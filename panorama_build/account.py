@@ -26,6 +26,7 @@ WORDS = {
     "skipped": "skip",
     "unchanged": "look at",
     "written": "write",
+    "placed": "place",
 }
 """The verbs of a run to come, by those of a run that was."""
 

@@ -81,7 +81,8 @@ def of_shared(remote: Remote, age: float) -> Iterator[Garbage]:
 
 def _tasks(project: Project) -> set[str]:
     made = {project.task_of(package, asset) for package, asset in project.application.assets() if asset.source}
-    return {"graph", *made, *(f"package:{package.key}" for package in project.application.packages)}
+    laid = (f"{kind}:{package.key}" for package in project.application.packages for kind in ("package", "asset"))
+    return {"graph", *made, *laid}
 
 
 def _kept_records(project: Project, tasks: Collection[str], age: float) -> dict[Path, Any]:

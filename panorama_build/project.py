@@ -159,8 +159,7 @@ class Project:
         the package's before it where another package has a model of that name. Either way names stay what they are
         when an unrelated package is added.
         """
-        if asset.same_as:
-            return self._task_of_same(asset.same_as)
+        package, asset = self.original(package, asset)
         if isinstance(asset.source, Build):
             return f"container:{package.key}"
         alone = self._models[asset.name] == 1
@@ -171,8 +170,11 @@ class Project:
         """How many packages have a model of each name."""
         return Counter(asset.name for _, asset in self.application.assets() if isinstance(asset.source, Source))
 
-    def _task_of_same(self, other: tuple[str, str]) -> str:
-        package = self.application.package(other[0])
-        asset = package.asset(other[1]) if package else None
-        assert package and asset, "the check of the manifest sees to it"
-        return self.task_of(package, asset)
+    def original(self, package: Package, asset: Asset) -> tuple[Package, Asset]:
+        """An asset with its package, or those that it is the same as."""
+        if not asset.same_as:
+            return package, asset
+        owner = self.application.package(asset.same_as[0])
+        lent = owner.asset(asset.same_as[1]) if owner else None
+        assert owner and lent, "the check of the manifest sees to it"
+        return self.original(owner, lent)

@@ -1,8 +1,8 @@
 """An application as doit tasks.
 
-    check   graph   model:*   container:*   package:*        `doit` alone: everything, locally
-    publish:*   deploy:*   status:*   remove:*               asked for by name
-    plan   why                                               what would be done, with nothing done
+    check   graph   model:*   container:*   package:*   asset:*    `doit` alone: everything, locally
+    publish:*   deploy:*   status:*   remove:*                     asked for by name
+    plan   why                                                     what would be done, with nothing done
 
 doit decides whether to ask, by the content of files and outputs; a task that it starts asks the store first.
 """
@@ -37,6 +37,7 @@ from panorama_build.model import Asset, Build, Package, Site, Source
 from panorama_build.output import tell
 from panorama_build.project import STATE, Project
 from panorama_build.reporter import Reporter
+from panorama_build.steps.asset import asset_files, decide_assets, lay_assets
 from panorama_build.steps.container import build_container, container_of, decide_container
 from panorama_build.steps.decision import Decision, Files
 from panorama_build.steps.deploy import deploy, remove, service_of, status
@@ -59,7 +60,7 @@ VERIFY = {
     "default": False,
     "help": "ask the remote, also where a receipt says what it holds",
 }
-LOCAL = ["check", "graph", "model", "container", "package"]
+LOCAL = ["check", "graph", "model", "container", "package", "asset"]
 
 
 def load(root: str | Path = ".") -> tuple[dict[str, Any], Tasks]:
@@ -140,6 +141,7 @@ def tasks(project: Project) -> Iterator[Task]:
     yield from _group("model", "Bring each model into the store, checked against its pin", _models(project))
     yield from _group("container", "Build each container whose sources changed", _containers(project))
     yield from _group("package", "Write each package.json and its descriptors", _packages(project))
+    yield from _group("asset", "Lay each package's assets beside its documents", _layings(project))
     publish = "Publish each package: what is there already stays"
     yield from _group("publish", publish, _publishings(project), params=[VERIFY])
     yield from _group(
@@ -270,7 +272,7 @@ def _model(project: Project, package: Package, asset: Asset, source: Source) -> 
         lambda foreseen, unknown: decide_model(project, task, package, asset, forced),
         name=task.partition(":")[2],
         doc=f"Bring {source.address.url} into the store",
-        file_dep=[str(local)] if local else [],
+        file_dep=[str(local)] if local and (local.exists() or not source.sha256) else [],
         **_made(project, task, forced, _slice(address=vars(source.address), sha256=source.sha256)),
     )
 
@@ -308,12 +310,12 @@ def _broken(task: str, error: PanoramaError, decided: bool = False, **rest: Any)
 
 
 def _made(project: Project, task: str, forced: bool, inputs: config_changed) -> Task:
-    """What the tasks that make assets have in common: an artifact, and the asset it names."""
+    """What the tasks that make assets have in common: an artifact, and the asset it names, where its bytes are here."""
 
     def outputs() -> list[Path]:
         artifact = project.store.artifact(task)
         asset = [project.store.asset(artifact.sha256)] if artifact else []
-        return [project.store.artifact_file(task), *asset]
+        return [project.store.artifact_file(task), *(path for path in asset if path.exists())]
 
     checks = [Outputs(project.notes, outputs), inputs, *([False] if forced else [])]
     return {"targets": [str(project.store.artifact_file(task))], "uptodate": checks}
@@ -326,24 +328,52 @@ def _packages(project: Project) -> Iterator[Task]:
 
 def _package(project: Project, package: Package) -> Task:
     check_paths(project, package)
-    made = [asset for asset in package.assets if asset.source or asset.same_as]
-    artifacts = [project.store.artifact_file(project.task_of(package, asset)) for asset in made]
+    made = _artifact_files(project, package)
 
     def decide(foreseen: Files, unknown: Collection[Path]) -> Decision:
-        return Decision("written", ()) if set(artifacts) & set(unknown) else decide_package(project, package, foreseen)
+        return Decision("written", ()) if made & set(unknown) else decide_package(project, package, foreseen)
 
     return _task(
         lambda: write_package(project, package),
         decide,
         name=package.key,
         doc=f"Write package.json of {package.key}",
-        file_dep=sorted({str(path) for path in artifacts}),
+        file_dep=sorted(map(str, made)),
         targets=[str(project.package_json(package))],
         uptodate=[
             Outputs(project.notes, lambda: package_outputs(project, package)),
             _slice(package=declared(package), folder=str(project.package_folder(package))),
         ],
     )
+
+
+def _layings(project: Project) -> Iterator[Task]:
+    for package in project.application.packages:
+        if made := _artifact_files(project, package):
+            yield _laying(project, package, made)
+
+
+def _laying(project: Project, package: Package, made: set[Path]) -> Task:
+    task = f"asset:{package.key}"
+
+    def decide(foreseen: Files, unknown: Collection[Path]) -> Decision:
+        return Decision("placed", ()) if made & set(unknown) else decide_assets(project, package, foreseen)
+
+    return _task(
+        lambda: lay_assets(project, package, _sayer(task)),
+        decide,
+        name=package.key,
+        doc=f"Lay the assets of {package.key} beside its documents",
+        file_dep=sorted(map(str, made)),
+        task_dep=[f"package:{package.key}"],
+        uptodate=[Outputs(project.notes, lambda: asset_files(project, package)), _slice(folder=str(project.assets))],
+    )
+
+
+def _artifact_files(project: Project, package: Package) -> set[Path]:
+    """The files that say what a package's assets are."""
+    made = [asset for asset in package.assets if asset.source or asset.same_as]
+    return {project.store.artifact_file(project.task_of(package, asset)) for asset in made}
 
 
 def _publishings(project: Project) -> Iterator[Task]:

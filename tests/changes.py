@@ -32,13 +32,15 @@ REMOTES = ("published", "elsewhere")
 
 CONTAINER, PACKAGE, PUBLISH = "container:people_counter", "package:people_counter", "publish:people_counter"
 MODEL, MODEL_PACKAGE, MODEL_PUBLISH = "model:callable_squeezenet", "package:call_node", "publish:call_node"
+ASSET, MODEL_ASSET = "asset:people_counter", "asset:call_node"
+WHOLE = ("publish", "asset", "graph", "check")
 
 Change = Callable[[App], "App | None"]
 
 
 @dataclass(frozen=True)
 class Row:
-    """A change, and what comes of it in the next `doit publish graph check`.
+    """A change, and what comes of it in the next `doit publish asset graph check`.
 
     ``runs`` are the tasks that do something, with what they do; an image is built where a container is "built".
     ``patches`` are the packages whose package.json is another then. ``uploads`` is what the remote has got. ``cause``
@@ -61,7 +63,7 @@ def nothing(change: Change) -> Row:
 
 
 def another_image(change: Change, cause: str) -> Row:
-    runs = {CONTAINER: "built", PACKAGE: "written", PUBLISH: "published"}
+    runs = {CONTAINER: "built", PACKAGE: "written", ASSET: "placed", PUBLISH: "published"}
     return Row(change, runs, ["people_counter"], ["container", "package.json"], cause)
 
 
@@ -72,7 +74,7 @@ def same_image_again(change: Change, cause: str) -> Row:
 
 def asset_mended(change: Change, cause: str) -> Row:
     # The application root links to the store's asset, and gets its link anew.
-    return Row(change, {CONTAINER: "built", PACKAGE: "unchanged"}, cause=cause)
+    return Row(change, {CONTAINER: "built", ASSET: "placed"}, cause=cause)
 
 
 def another_descriptor(change: Change, cause: str) -> Row:
@@ -88,12 +90,15 @@ def looked_at_again(change: Change, cause: str | None = None) -> Row:
         MODEL: "reused",
         PACKAGE: "unchanged",
         MODEL_PACKAGE: "unchanged",
+        ASSET: "unchanged",
+        MODEL_ASSET: "unchanged",
     }
     return Row(change, {**runs, PUBLISH: "unchanged", MODEL_PUBLISH: "unchanged"}, cause=cause)
 
 
 def documents_again(change: Change, cause: str) -> Row:
-    return Row(change, {"graph": "written", PACKAGE: "written", MODEL_PACKAGE: "written"}, cause=cause)
+    documents = dict.fromkeys(("graph", PACKAGE, MODEL_PACKAGE), "written")
+    return Row(change, {**documents, ASSET: "placed", MODEL_ASSET: "placed"}, cause=cause)
 
 
 # -- changes
@@ -366,13 +371,15 @@ TABLE: dict[str, Row] = {
     "the model file touched": nothing(touch(NET)),
     "the model file and its pin": Row(
         both(other_model, edit(MANIFEST, sha256(OLD_MODEL), sha256(NEW_MODEL))),
-        {MODEL: "fetched", MODEL_PACKAGE: "written", MODEL_PUBLISH: "published"},
+        {MODEL: "fetched", MODEL_PACKAGE: "written", MODEL_ASSET: "placed", MODEL_PUBLISH: "published"},
         ["call_node"],
         ["model", "package.json"],
         f"{NET} changed",
     ),
     "the model file without its pin": Row(
-        other_model, {MODEL: "failed", MODEL_PACKAGE: "skipped", MODEL_PUBLISH: "skipped"}, status=2
+        other_model,
+        {MODEL: "failed", **dict.fromkeys((MODEL_PACKAGE, MODEL_ASSET, MODEL_PUBLISH), "skipped")},
+        status=2,
     ),
     "the pin removed": Row(edit(MANIFEST, f"        sha256: {sha256(OLD_MODEL)}\n", ""), {MODEL: "reused"}),
     # what was made
@@ -395,7 +402,7 @@ TABLE: dict[str, Row] = {
             "graph": "unchanged",
             MODEL: "fetched",
             CONTAINER: "built",
-            **dict.fromkeys((PACKAGE, MODEL_PACKAGE, PUBLISH, MODEL_PUBLISH), "unchanged"),
+            **dict.fromkeys((PACKAGE, MODEL_PACKAGE, ASSET, MODEL_ASSET, PUBLISH, MODEL_PUBLISH), "unchanged"),
         },
         cause="first build",
     ),

@@ -33,7 +33,7 @@ def app(tmp_path: Path) -> App:
     )
     for content in (b"\x1f\x8b one", b"\x1f\x8b two"):
         (app.root / MODEL).write_bytes(content)
-        assert app.doit("publish", "graph").status == 0
+        assert app.doit("publish", "asset", "graph").status == 0
     return app
 
 
@@ -67,7 +67,7 @@ def test_nothing_that_is_needed_goes(app: App) -> None:
     age(app.root)
     done = gc(app, "--yes")
     assert done.output.endswith("removed 3 of 3, 317 bytes\n"), done.output
-    assert app.doit("publish", "graph").output.startswith("nothing to do: ")
+    assert app.doit("publish", "asset", "graph").output.startswith("nothing to do: ")
     assert gc(app, "--yes").output == "nothing to remove\n"
 
 

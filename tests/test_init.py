@@ -158,8 +158,8 @@ def test_a_new_application_needs_no_engine_for_its_documents(app: Path, program:
         (app / "dodo.py").unlink()
     listed = run(program, "list", cwd=app)
     assert re.findall(r"(?m)^\S+", listed.stdout) == [
-        *("check", "container", "container:app", "graph", "package", "package:app"),
-        *("plan", "publish", "publish:app", "why"),
+        *("asset", "asset:app", "check", "container", "container:app", "graph"),
+        *("package", "package:app", "plan", "publish", "publish:app", "why"),
     ]
     made = run(program, "check", "graph", cwd=app)
     assert (made.returncode, made.stderr) == (0, ""), made
@@ -203,7 +203,7 @@ def test_a_new_application_builds_and_its_state_alone_spares_a_rebuild(engine: E
     manifest = app / "panorama.yaml"
     recipe = f"container: {{asset: app, args: {{BASE: {engine.base}}}}}"
     manifest.write_text(manifest.read_text().replace("container: app", recipe))
-    built = run("doit", "run", "publish", cwd=app, env={**NO_ENGINE, **engine.env})
+    built = run("doit", "run", "publish", "asset", cwd=app, env={**NO_ENGINE, **engine.env})
     assert "built      container:app" in built.stdout, built
     published = names(app / "published")
 

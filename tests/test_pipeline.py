@@ -21,6 +21,7 @@ TASKS = {
     "package:people_counter": "written",
     "package:call_node": "written",
 }
+PLACED = {"asset:people_counter": "placed", "asset:call_node": "placed"}
 PUBLISHED = {"publish:people_counter": "published", "publish:call_node": "published"}
 
 
@@ -49,13 +50,13 @@ def check_container(asset: Path) -> None:
 
 @pytest.mark.engine
 def test_one_command_builds_and_publishes_and_a_second_does_nothing(app: App) -> None:
-    first = app.doit("publish", "graph")
+    first = app.doit("publish", "asset", "graph")
     assert first.status == 0, first.output
-    assert first.outcomes == {**TASKS, **PUBLISHED}
+    assert first.outcomes == {**TASKS, **PLACED, **PUBLISHED}
     check_container(app.asset("people_counter"))
 
-    second = app.doit("publish", "graph")
-    assert (second.status, second.output) == (0, "nothing to do: 7 up to date\n")
+    second = app.doit("publish", "asset", "graph")
+    assert (second.status, second.output) == (0, "nothing to do: 9 up to date\n")
 
 
 @pytest.mark.engine
@@ -66,7 +67,7 @@ def test_the_classic_builder_of_the_oldest_engine_builds_the_same_application(
     assert run(app.root, app.env, "panorama-build", "pin").status == 0
     done = app.doit()
     assert done.status == 0, done.output
-    assert done.outcomes == {"check": "checked", **TASKS}
+    assert done.outcomes == {"check": "checked", **TASKS, **PLACED}
     assert f"FROM {old_engine.base}@sha256:" in done.output
     assert "Step 1/" in done.output, "the classic builder's own words"
     check_container(app.asset("people_counter"))
@@ -81,7 +82,7 @@ def test_both_roads_of_one_engine_give_the_same_bits(tmp_path: Path, engine: Eng
         app = example(tmp_path / road, env, engine.base)
         if steps == "COPY alone":
             app.edit("packages/people_counter/Dockerfile", "RUN python3", "# RUN python3")
-        done = app.doit("package:people_counter")
+        done = app.doit("asset:people_counter")
         assert ("Step 1/" in done.output) == (road == "classic"), done.output
         assets[road] = app.asset("people_counter").name
     assert assets["buildkit"] == assets["classic"]
@@ -90,7 +91,7 @@ def test_both_roads_of_one_engine_give_the_same_bits(tmp_path: Path, engine: Eng
 @pytest.mark.engine
 def test_an_image_that_exists_takes_the_place_of_a_dockerfile(app: App, engine: Engine) -> None:
     app.edit("panorama.yaml", f'args: {{BASE: "{engine.base}"}}', f'image: "{engine.base}"')
-    done = app.doit("package:people_counter")
+    done = app.doit("asset:people_counter")
     assert done.status == 0, done.output
     with tarfile.open(app.asset("people_counter")) as tar:
         assert "usr/bin/python3.11" in tar.getnames()
@@ -112,7 +113,7 @@ def test_an_image_of_a_persons_own_outlives_what_was_built_from_it(tmp_path: Pat
 
 @pytest.mark.engine
 def test_a_directory_gets_the_layout_of_the_panorama_store(app: App) -> None:
-    app.doit("publish")
+    app.doit("publish", "asset")
     remote = app.root / "published"
     published = {str(path.relative_to(remote)) for path in remote.rglob("*") if path.is_file()}
     patches = {}
@@ -211,6 +212,8 @@ def test_without_an_engine_one_sentence_says_so_and_the_rest_still_runs(tmp_path
         "container:people_counter": "failed",
         "package:people_counter": "skipped",
         "package:call_node": "written",
+        "asset:people_counter": "skipped",
+        "asset:call_node": "placed",
     }
     assert "Traceback" not in done.output
     assert (app.root / "build/graphs/people_counter/graph.json").exists()

@@ -35,6 +35,8 @@ def test_a_first_plan_tells_all_that_is_known_before_anything_is_made(app: App) 
         "build      container:people_counter   first build\n"
         "write      package:people_counter     after container:people_counter\n"
         "write      package:call_node          first build\n"
+        "place      asset:people_counter       after container:people_counter\n"
+        "place      asset:call_node            first build\n"
         "publish    publish:people_counter     after package:people_counter\n"
         "             upload binaries/SHA256.json, 192 bytes\n"
         "             upload people_counter_container_binary, size unknown\n"
@@ -43,7 +45,7 @@ def test_a_first_plan_tells_all_that_is_known_before_anything_is_made(app: App) 
         "             upload binaries/SHA256.tar.gz, 5.0 MB\n"
         "             upload binaries/SHA256.json, 339 bytes\n"
         "             upload manifests/call_node/1.0/SHA256.json, 1.2 kB\n"
-        "8 to do, 5.0 MB to upload, 2 uploads of unknown size\n"
+        "10 to do, 5.0 MB to upload, 2 uploads of unknown size\n"
     )
     assert not (app.root / "build").exists() and not (app.root / "published").exists()
 

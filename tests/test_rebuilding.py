@@ -22,17 +22,14 @@ from tests.changes import (
     DAMAGED,
     MANIFEST,
     MODEL,
-    PACKAGE,
-    PUBLISH,
     REMOTES,
     TABLE,
+    WHOLE,
     as_markdown,
     sha256,
     table_application,
 )
 from tests.servers import Engine
-
-REBUILT = {CONTAINER: "built", PACKAGE: "written", PUBLISH: "published"}
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,7 @@ class Built:
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> Built:
     app = table_application(tmp_path_factory.mktemp("built") / "app", engine)
-    done = app.doit("publish", "graph", "check")
+    done = app.doit(*WHOLE)
     assert done.status == 0, done.output
     return Built(app)
 
@@ -65,18 +62,18 @@ def test_what_runs_after(name: str, built: Built, tmp_path: Path) -> None:
     there = published(app)
     plan = planned(app) if not row.status else []
     asked = {} if row.runs.get(CONTAINER) == "built" else {"DOCKER_HOST": NO_ENGINE}
-    done = app.doit("publish", "graph", "check", **asked)
+    done = app.doit(*WHOLE, **asked)
     assert done.status == row.status, done.output
     assert {task: verb for task, verb in done.outcomes.items() if task in row.runs or task != "check"} == row.runs
     after = package_documents(app)
     assert {package for package in after if before[package] != after[package]} == set(row.patches)
     assert {kind_of(app, path) for path in published(app) - there} == set(row.uploads)
     told(plan, done, row.cause and row.cause.replace("IMAGE", app.env["BASE"]))
-    again = app.doit("publish", "graph", "check") if done.outcomes else done
+    again = app.doit(*WHOLE) if done.outcomes else done
     if row.status:
         assert again.outcomes == done.outcomes
     else:
-        assert re.fullmatch(r"nothing to do: \d up to date\n", again.output), again.output
+        assert re.fullmatch(r"nothing to do: 10 up to date\n", again.output), again.output
 
 
 def package_documents(app: App) -> dict[str, bytes]:

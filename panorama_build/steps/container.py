@@ -12,16 +12,21 @@ from panorama_build.model import Asset, Build, Package
 from panorama_build.project import Project
 from panorama_build.steps.decision import Decision, left, why_made
 from panorama_build.steps.outcome import Outcome, Say, asset_line
+from panorama_build.steps.sharing import Known, keep, known
 from panorama_build.store import Artifact
 
 
 @dataclass(frozen=True)
 class ContainerDecision(Decision):
-    """What becomes of a container's asset: ``artifact`` is the one of the same inputs, None where it is to be built."""
+    """What becomes of a container's asset: ``artifact`` is the one of the same inputs, None where it is to be built.
+
+    ``origin`` says who has its bytes where they are not here.
+    """
 
     container: Container
     fingerprint: Fingerprint
     artifact: Artifact | None
+    origin: str
 
 
 def container_of(project: Project, package: Package, build: Build) -> Container:
@@ -35,15 +40,15 @@ def decide_container(project: Project, task: str, package: Package, asset: Asset
     assert isinstance(asset.source, Build)
     container = container_of(project, package, asset.source)
     fingerprint = container.fingerprint(project.digests.of)
-    artifact = None if forced else project.store.find(fingerprint)
-    why = why_made(project.store, task, fingerprint, forced)
+    found = Known(None) if forced else known(project, fingerprint)
     return ContainerDecision(
-        "reused" if artifact else "built",
-        why,
+        "reused" if found.artifact else "built",
+        why_made(project.store, task, fingerprint, forced, found.origin),
         container,
         fingerprint,
-        artifact,
-        **left(project.store, task, artifact),
+        found.artifact,
+        found.origin,
+        **left(project.store, task, found.artifact),
     )
 
 
@@ -59,8 +64,8 @@ def build_container(project: Project, task: str, package: Package, asset: Asset,
         fingerprint = decision.container.fingerprint_of(sent)
         notes = "".join(f"; {image} is not pinned" for image in decision.container.unpinned())
         notes += _compared(project, project.store.recorded(fingerprint), artifact)
-    project.store.record(task, fingerprint, artifact)
-    return Outcome(decision.verb, asset_line(artifact) + notes + decision.because)
+    keep(project, task, fingerprint, artifact)
+    return Outcome(decision.verb, asset_line(artifact, decision.origin) + notes + decision.because)
 
 
 def _compared(project: Project, before: Artifact | None, after: Artifact) -> str:

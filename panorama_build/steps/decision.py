@@ -71,12 +71,17 @@ def left(store: Store, task: str, artifact: Artifact | None) -> Left:
     return {"leaves": leaves, "size": artifact.size if artifact else None, "last": last.size if last else None}
 
 
-def why_made(store: Store, task: str, fingerprint: Fingerprint, forced: bool) -> tuple[str, ...]:
-    """Why an asset is not the one of before, or has to be made: from the recorded and the present inputs."""
+def why_made(store: Store, task: str, fingerprint: Fingerprint, forced: bool, origin: str = "") -> tuple[str, ...]:
+    """Why an asset is not the one of before, or has to be made: from the recorded and the present inputs.
+
+    ``origin`` says who has its bytes, if others made it: it has not to be.
+    """
     before, recorded = store.latest_inputs(task), store.recorded(fingerprint)
     changed = reasons(before, fingerprint.inputs) if before is not None else []
     if forced:
         return (*changed, "forced")
+    if origin:
+        return tuple(changed)
     if recorded:
         fault = store.fault(recorded)
         return (*changed, fault) if fault else tuple(changed)

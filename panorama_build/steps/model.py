@@ -14,6 +14,7 @@ from panorama_build.model import Asset, Package, Source
 from panorama_build.project import Project
 from panorama_build.steps.decision import Decision, left, why_made
 from panorama_build.steps.outcome import Outcome, asset_line
+from panorama_build.steps.sharing import Known, keep, known, known_asset
 from panorama_build.store import Artifact
 from panorama_build.transfer import fetch
 from panorama_build.transfer.partial import partial
@@ -21,10 +22,14 @@ from panorama_build.transfer.partial import partial
 
 @dataclass(frozen=True)
 class ModelDecision(Decision):
-    """What becomes of a model's asset: ``artifact`` is the one in the store, None where it is to be fetched."""
+    """What becomes of a model's asset: ``artifact`` is the one in the store, None where it is to be fetched.
+
+    ``origin`` says who has its bytes where they are not here.
+    """
 
     fingerprint: Fingerprint
     artifact: Artifact | None
+    origin: str
 
 
 def decide_model(project: Project, task: str, package: Package, asset: Asset, forced: bool) -> ModelDecision:
@@ -34,16 +39,19 @@ def decide_model(project: Project, task: str, package: Package, asset: Asset, fo
     """
     assert isinstance(asset.source, Source)
     fingerprint, local = _look(project, asset.source)
-    artifact = None if forced else project.store.find(fingerprint) or _pinned(project, asset.source)
-    for known in (local, artifact):
-        if known:
-            _check_pin(project, package, asset, known)
+    found = Known(None) if forced else _known(project, asset.source, fingerprint, local)
+    if not found.artifact and not local:
+        _check_readable(project, asset.source)
+    for each in (local, found.artifact):
+        if each:
+            _check_pin(project, package, asset, each)
     return ModelDecision(
-        "reused" if artifact else "fetched",
-        why_made(project.store, task, fingerprint, forced),
+        "reused" if found.artifact else "fetched",
+        why_made(project.store, task, fingerprint, forced, found.origin),
         fingerprint,
-        artifact,
-        **left(project.store, task, artifact or local),
+        found.artifact,
+        found.origin,
+        **left(project.store, task, found.artifact or local),
     )
 
 
@@ -55,9 +63,9 @@ def fetch_model(project: Project, task: str, package: Package, asset: Asset, for
     artifact = decision.artifact
     if artifact is None:
         artifact = fetch_archive(project, source, lambda found: _check_pin(project, package, asset, found))
-    project.store.record(task, decision.fingerprint, artifact)
+    keep(project, task, decision.fingerprint, artifact)
     unpinned = "" if source.sha256 else f"; not pinned, `sha256: {artifact.sha256}` would"
-    return Outcome(decision.verb, asset_line(artifact) + unpinned + decision.because)
+    return Outcome(decision.verb, asset_line(artifact, decision.origin) + unpinned + decision.because)
 
 
 def fetch_archive(project: Project, source: Source, accept: Callable[[Artifact], None] | None = None) -> Artifact:
@@ -90,25 +98,37 @@ def local_path(project: Project, source: Source) -> Path | None:
 def _look(project: Project, source: Source) -> tuple[Fingerprint, Artifact | None]:
     """A local file's content, and what it is as an asset; of anything farther its address and its pin.
 
-    Asking whether a file elsewhere changed costs what fetching it does.
+    Asking whether a file elsewhere changed costs what fetching it does. Of a local file that is not there, but pinned,
+    it is known what it has to be.
     """
     address, path = source.address, local_path(project, source)
     if path is None:
         pin = source.sha256 or ""
         return Fingerprint({"source": address.url, "endpoint": address.endpoint or "", "sha256": pin}), None
-    try:
-        local = Artifact(project.digests.of(path), path.stat().st_size)
-    except OSError as error:
-        hint = "correct `source:` in panorama.yaml"
-        raise PanoramaError(f"the model can't be read: {error.strerror}", where=str(path), hint=hint) from None
+    if source.sha256 and not path.exists():
+        return Fingerprint({address.url: source.sha256}), None
+    _check_readable(project, source)
+    local = Artifact(project.digests.of(path), path.stat().st_size)
     return Fingerprint({address.url: local.sha256}), local
 
 
-def _pinned(project: Project, source: Source) -> Artifact | None:
-    """An asset that the store has under the pin itself."""
-    if not source.sha256 or not project.store.holds(source.sha256):
-        return None
-    return Artifact(source.sha256, project.store.asset(source.sha256).stat().st_size)
+def _check_readable(project: Project, source: Source) -> None:
+    path = local_path(project, source)
+    try:
+        if path:
+            project.digests.of(path)
+    except OSError as error:
+        hint = "correct `source:` in panorama.yaml"
+        raise PanoramaError(f"the model can't be read: {error.strerror}", where=str(path), hint=hint) from None
+
+
+def _known(project: Project, source: Source, fingerprint: Fingerprint, local: Artifact | None) -> Known:
+    """A model that need not be fetched: by its inputs or its pin. What lies on this machine is asked of nobody else."""
+    if artifact := project.store.find(fingerprint):
+        return Known(artifact)
+    if local:
+        return Known(local if project.store.holds(local.sha256) else None)
+    return known_asset(project, source.sha256) if source.sha256 else known(project, fingerprint)
 
 
 def _check_archive(path: Path, source: Source) -> None:

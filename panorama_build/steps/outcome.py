@@ -12,7 +12,10 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a task: a verb (built, reused, fetched, written, unchanged, published), and the rest of the line."""
+    """What came of a task: a verb, and the rest of the line.
+
+    Verbs are: built, reused, fetched, written, placed, unchanged, published.
+    """
 
     verb: str
     detail: str
@@ -22,9 +25,9 @@ NOTHING_TO_SAY = Outcome("", "")
 """Of a task that said everything itself."""
 
 
-def asset_line(artifact: Artifact) -> str:
-    """An asset by its digest and size."""
-    return f"{artifact.sha256[:12]}, {size(artifact.size)}"
+def asset_line(artifact: Artifact, origin: str = "") -> str:
+    """An asset by its digest and size, and who has its bytes where they are not here."""
+    return f"{artifact.sha256[:12]}, {size(artifact.size)}{f'; from {origin}' if origin else ''}"
 
 
 def size(count: int) -> str:

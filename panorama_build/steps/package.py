@@ -1,4 +1,4 @@
-"""package.json, descriptors and the assets beside them."""
+"""package.json and descriptors."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from pathlib import Path
 from panorama_build import documents
 from panorama_build.documents import Uris, canonical
 from panorama_build.errors import PanoramaError
-from panorama_build.files import link
 from panorama_build.model import Asset, Json, Package
 from panorama_build.project import Project
 from panorama_build.steps.decision import NOTHING, Decision, Files
-from panorama_build.steps.generated import FIRST, outdated, write
+from panorama_build.steps.generated import outdated, write
 from panorama_build.steps.graph import inside
 from panorama_build.steps.outcome import Outcome
 from panorama_build.store import Artifact
@@ -25,10 +24,9 @@ _OTHER_ASSET = re.compile(r"package\.json: nodePackage\.assets\.(.+)\.implementa
 
 @dataclass(frozen=True)
 class PackageDecision(Decision):
-    """What becomes of a package: ``files`` with the bytes they should hold, and the ``artifacts`` laid beside them."""
+    """What becomes of a package: ``files`` with the bytes they should hold."""
 
     files: Mapping[Path, bytes]
-    artifacts: tuple[Artifact, ...]
 
     @property
     def patch(self) -> str:
@@ -41,24 +39,17 @@ def decide_package(project: Project, package: Package, foreseen: Files = NOTHING
 
     ``foreseen`` are files as earlier tasks would leave them. Raises PanoramaError where an asset was not made yet.
     """
-    artifacts = _artifacts(project, package, foreseen)
-    files = dict(package_files(project, package, artifacts))
+    files = dict(package_files(project, package, artifacts_of(project, package, foreseen)))
     changed = outdated(project, _task(package), files)
     named = {path for path in files if path.parent == project.assets}  # by their content, so no news of their own
     why = _plain(reason for path, reason in changed.items() if path not in named or reason.endswith("missing"))
-    links = [_beside(project, artifact) for artifact in artifacts.values()]
-    missing = [] if FIRST in why else [f"assets/{path.name} missing" for path in links if not path.exists()]
-    verb = "written" if changed else "unchanged"
-    leaves: Files = {**files, **{_beside(project, artifact): artifact.size for artifact in artifacts.values()}}
-    return PackageDecision(verb, (*why, *missing), files, tuple(artifacts.values()), leaves=leaves)
+    return PackageDecision("written" if changed else "unchanged", tuple(why), files, leaves=files)
 
 
 def write_package(project: Project, package: Package) -> Outcome:
-    """Write package.json and descriptors, and lay the assets beside them."""
+    """Write package.json and descriptors."""
     decision = decide_package(project, package)
     write(project, _task(package), decision.files)
-    for artifact in decision.artifacts:
-        link(project.store.asset(artifact.sha256), _beside(project, artifact))
     version = f"{package.version or package.directory_version} patch {decision.patch[:12]}"
     return Outcome(decision.verb, version + decision.because)
 
@@ -81,6 +72,15 @@ def package_files(
     yield folder / "package.json", canonical(documents.package_document(package, uris))
 
 
+def artifacts_of(project: Project, package: Package, foreseen: Files = NOTHING) -> dict[str, Artifact]:
+    """The artifacts of a package's assets that are made, by the assets' names; their bytes may be elsewhere.
+
+    Raises PanoramaError where one was not made yet.
+    """
+    made = [asset for asset in package.assets if asset.source or asset.same_as]
+    return {asset.name: _artifact(project, project.task_of(package, asset), asset, foreseen) for asset in made}
+
+
 def check_paths(project: Project, package: Package) -> None:
     """Raise PanoramaError where a package's folder or a descriptor's would lie outside of what is generated."""
     folder = inside(project.build / "packages", project.package_folder(package))
@@ -99,9 +99,7 @@ def declared(package: Package) -> Json:
 
 def package_outputs(project: Project, package: Package) -> list[Path]:
     """Every file that ``write_package`` left."""
-    artifacts = _artifacts(project, package)
-    links = [_beside(project, artifact) for artifact in artifacts.values()]
-    return [*(path for path, _ in package_files(project, package, artifacts)), *links]
+    return [path for path, _ in package_files(project, package, artifacts_of(project, package))]
 
 
 def _descriptor_uri(content: bytes) -> str:
@@ -118,19 +116,8 @@ def _task(package: Package) -> str:
     return f"package:{package.key}"
 
 
-def _artifacts(project: Project, package: Package, foreseen: Files = NOTHING) -> dict[str, Artifact]:
-    """The artifacts of a package's assets that are made, by the assets' names."""
-    made = [asset for asset in package.assets if asset.source or asset.same_as]
-    return {asset.name: _artifact(project, project.task_of(package, asset), asset, foreseen) for asset in made}
-
-
 def _artifact(project: Project, task: str, asset: Asset, foreseen: Files) -> Artifact:
     artifact = project.store.artifact(task, foreseen)
     if artifact is None:
         raise PanoramaError(f"asset {asset.name} was not made yet", hint=f"doit run {task}")
     return artifact
-
-
-def _beside(project: Project, artifact: Artifact) -> Path:
-    """Where the application root has an asset."""
-    return project.assets / f"{artifact.sha256}.tar.gz"

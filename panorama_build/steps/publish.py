@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +10,10 @@ from panorama_build.address import PANORAMA
 from panorama_build.files import write_whole
 from panorama_build.model import Package
 from panorama_build.project import Project
+from panorama_build.steps.asset import bring_assets
 from panorama_build.steps.decision import NOTHING, Decision, Files, Upload
 from panorama_build.steps.outcome import Outcome, Say
-from panorama_build.steps.package import package_files
+from panorama_build.steps.package import artifacts_of, package_files, write_package
 from panorama_build.store import Artifact
 from panorama_build.transfer import publication
 
@@ -34,7 +35,8 @@ def decide_publish(
     """
     if not (forced or verify) and is_published(project, package):
         return PublishDecision("unchanged", (), None)
-    needs = publication.needs(project.package_json(package), project.assets, foreseen)
+    document, sizes = project.package_json(package), _sizes(project, artifacts_of(project, package, foreseen).values())
+    needs = publication.needs(document, project.assets, {**foreseen, **sizes}, project.store.root / "assets")
     receipt = publication.read_receipt(project.receipt(package, project.remote.url))
     plan = publication.compare(needs, project.remote, receipt)
     uploads = tuple(Upload(step.key, step.size) for step in plan.pending)
@@ -68,6 +70,8 @@ def publish_package(project: Project, package: Package, forced: bool, verify: bo
     if project.application.remote.url == PANORAMA:
         project.account.ask()
     decision = decide_publish(project, package, forced, verify)
+    while decision.plan and not _is_ready(project, package, decision.plan, say):
+        decision = decide_publish(project, package, forced, verify)
     if decision.plan is None:
         return Outcome("unchanged", f"published before to {project.application.remote.url}")
     receipt = publication.publish(decision.plan, project.remote, say)
@@ -84,8 +88,19 @@ def _binaries(project: Project, package: Package, artifacts: Mapping[str, Artifa
         if path.parent == project.assets:
             yield publication.File(publication.binary_key(path.name), path, path.stem, len(content))
     for artifact in artifacts.values():
-        path = project.assets / f"{artifact.sha256}.tar.gz"
+        path = project.store.asset(artifact.sha256)
         yield publication.File(publication.binary_key(path.name), path, artifact.sha256, artifact.size)
+
+
+def _sizes(project: Project, artifacts: Iterable[Artifact]) -> dict[Path, int]:
+    """Where assets lie, or would if their bytes were here, with their sizes."""
+    return {project.store.asset(artifact.sha256): artifact.size for artifact in artifacts}
+
+
+def _is_ready(project: Project, package: Package, plan: publication.Plan, say: Say) -> bool:
+    """Have the bytes here that go up; whether the plan holds, as an asset made again may be another."""
+    bring_assets(project, package, {step.sha256 for step in plan.pending}, say)
+    return write_package(project, package).verb == "unchanged"
 
 
 def _why(receipt: publication.Receipt | None, plan: publication.Plan, forced: bool) -> tuple[str, ...]:

@@ -121,8 +121,15 @@ def plan(package_json: Path, assets: Path, remote: Destination) -> Plan:
     return compare(needs(package_json, assets), remote)
 
 
-def needs(package_json: Path, assets: Path, foreseen: Mapping[Path, bytes | int] = MappingProxyType({})) -> Needs:
+def needs(
+    package_json: Path,
+    assets: Path,
+    foreseen: Mapping[Path, bytes | int] = MappingProxyType({}),
+    store: Path | None = None,
+) -> Needs:
     """What ``plan`` compares, without a request; ``foreseen`` are files as they will be, by their bytes or size.
+
+    Assets themselves may lie in another directory than their descriptors, the ``store``.
 
     Raises PanoramaError when package.json is not fit to be published, or when files are missing (all are named).
     """
@@ -130,9 +137,10 @@ def needs(package_json: Path, assets: Path, foreseen: Mapping[Path, bytes | int]
     document = document if isinstance(document, bytes) else _read_package_json(package_json)
     package = _Package.parse(document, package_json)
     patch = hashlib.sha256(document).hexdigest()
-    _require(package, assets, foreseen)
+    paths = {name: (store or assets if _ASSET_URI.fullmatch(name) else assets) / name for name in package.files}
+    _require(package, paths, foreseen)
     key = f"manifests/{package.name}/{package.version}/{patch}.json"
-    named = [(binary_key(name), assets / name, sha256) for name, sha256 in package.files.items()]
+    named = [(binary_key(name), paths[name], sha256) for name, sha256 in package.files.items()]
     files = (File(*each, _size(each[1], foreseen)) for each in [*named, (key, package_json, patch)])
     return Needs(package.name, package.version, patch, tuple(files))
 
@@ -258,12 +266,12 @@ def _read_package_json(path: Path) -> bytes:
     return document
 
 
-def _require(package: _Package, assets: Path, foreseen: Mapping[Path, bytes | int]) -> None:
-    missing = [name for name in package.files if assets / name not in foreseen and not (assets / name).is_file()]
+def _require(package: _Package, paths: Mapping[str, Path], foreseen: Mapping[Path, bytes | int]) -> None:
+    missing = [name for name, path in paths.items() if path not in foreseen and not path.is_file()]
     if missing:
         raise PanoramaError(
             f"{_count(missing)} of package {package.name} not built: {', '.join(missing)}",
-            where=str(assets),
+            where=str(paths[missing[0]].parent),
             hint=f"doit run package:{package.name}",
         )
 
