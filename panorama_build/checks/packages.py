@@ -9,6 +9,7 @@ from panorama_build.errors import did_you_mean
 from panorama_build.manifest.yamlfile import KeyPath
 from panorama_build.model import (
     Application,
+    Asset,
     Interface,
     InterfaceName,
     Package,
@@ -80,8 +81,7 @@ def _same(application: Application, package: Package, name: str, same: tuple[str
     if asset is None or asset.source is None or asset.type != "model":
         message = f'model "{name}" is that of {".".join(same)}, which is no model with a source'
         known = [f"{mine.key}.{model.name}" for mine, model in application.assets() if isinstance(model.source, Source)]
-        hint = "say its own package, or give it a `source`" if asset and asset.same_as else None
-        hint = hint or did_you_mean(".".join(same), known)
+        hint = _origin(application, asset) if asset and asset.same_as else did_you_mean(".".join(same), known)
         path = ("packages", package.key, "models", name)
         yield Finding(path, message, hint, basis=(("packages", same[0], "models", same[1]),))
 
@@ -100,3 +100,15 @@ def _unused(application: Application) -> Iterator[Finding]:
         if application.graphs and package.key not in used:
             message = f'no node uses package "{package.key}"'
             yield Finding(("packages", package.key), message, warning=True, basis=tuple(basis))
+
+
+def _origin(application: Application, asset: Asset) -> str:
+    """What to write in place of a model that is itself another's."""
+    seen: list[tuple[str, str]] = []
+    found: Asset | None = asset
+    while found and found.same_as and found.same_as not in seen:
+        seen.append(found.same_as)
+        package = application.package(found.same_as[0])
+        found = package.asset(found.same_as[1]) if package else None
+    own = found and found.source
+    return f"write `{'.'.join(seen[-1])}`" if own else "they name each other: give one of them a `source`"
