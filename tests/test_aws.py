@@ -295,6 +295,7 @@ def test_an_interrupted_upload_leaves_nothing(bucket: Bucket, key: str, tmp_path
 KILLED = """
 import os, signal, sys
 from pathlib import Path
+from panorama_build import interruption
 from panorama_build.address import Address
 from panorama_build.transfer import multipart
 from panorama_build.transfer.aws import Bucket
@@ -302,21 +303,30 @@ multipart.AT_ONCE = 1
 bucket = Bucket(Address(sys.argv[1]))
 def kill(request, **_):
     if "partNumber=3" in request.url:
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), int(sys.argv[6]))
+interruption.obey()
 bucket.client.meta.events.register("before-send.s3.UploadPart", kill)
 bucket.put_file(sys.argv[2], Path(sys.argv[3]), sys.argv[4], int(sys.argv[5]), single=0, part=5 << 20)
 """
 
 
-def put_and_be_killed(key: str, file: File) -> None:
-    command = [sys.executable, "-c", KILLED, f"s3://{BUCKET}", key, *map(str, file)]
-    assert subprocess.run(command).returncode == -signal.SIGKILL
+def put_and_be_killed(key: str, file: File, number: int = signal.SIGKILL) -> int:
+    command = [sys.executable, "-c", KILLED, f"s3://{BUCKET}", key, *map(str, file), str(int(number))]
+    return subprocess.run(command).returncode
+
+
+@pytest.mark.server
+def test_a_signal_ends_an_upload_and_leaves_nothing(bucket: Bucket, key: str, tmp_path: Path) -> None:
+    file = write(tmp_path / "a", noise(5 * PART))
+    assert put_and_be_killed(key, file, signal.SIGINT) == 128 + signal.SIGINT
+    assert uploads(bucket, key) == []
+    assert bucket.head(key) is None
 
 
 @pytest.mark.server
 def test_what_a_killed_run_sent_is_not_sent_again(bucket: Bucket, key: str, tmp_path: Path) -> None:
     file = write(tmp_path / "a", noise(3 * PART))
-    put_and_be_killed(key, file)
+    assert put_and_be_killed(key, file) == -signal.SIGKILL
     assert bucket.head(key) is None
     counts = requests(bucket)
     assert bucket.put_file(key, *file, single=PART, part=PART)

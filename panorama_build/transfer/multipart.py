@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from panorama_build.errors import PanoramaError
+from panorama_build.interruption import look
 from panorama_build.transfer.refusals import code_of
 
 if TYPE_CHECKING:
@@ -155,8 +156,8 @@ class Multipart:
     def _send_part(self, upload: str, index: int) -> CompletedPartTypeDef:
         from s3transfer.utils import ReadFileChunk
 
-        start, size = index * self.parts.part, self.parts.size_of(index)
-        with self.call("UploadPart"), ReadFileChunk.from_filename(str(self.parts.path), start, size) as chunk:
+        place = (str(self.parts.path), index * self.parts.part, self.parts.size_of(index))
+        with self.call("UploadPart"), ReadFileChunk.from_filename(*place, callbacks=[_look]) as chunk:
             body: Any = chunk  # a file to read from, in all but its type
             answer = self.client.upload_part(
                 Bucket=self.bucket,
@@ -200,6 +201,10 @@ class Multipart:
         with suppress(Exception):
             if all(part["LastModified"] < _long_ago() for part in self._list_parts(key, upload)):
                 self._abort(key, upload)
+
+
+def _look(bytes_transferred: int) -> None:
+    look()
 
 
 def _is_useless(error: Exception) -> bool:
