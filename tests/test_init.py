@@ -17,7 +17,7 @@ import yaml
 
 from panorama_build import documents
 from panorama_build.checks.check import check
-from panorama_build.commands.init import TEMPLATES, WORKFLOW, Init, contents, lay_out
+from panorama_build.commands.init import RECIPE, TEMPLATES, WORKFLOW, Init, contents, lay_out
 from panorama_build.project import Project
 from tests.servers import ROOT, Engine
 
@@ -96,7 +96,7 @@ def test_init_leaves_what_else_lies_in_the_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize("arguments", [("x", "--name", "other", "--ci"), ("--ci", "--name=other", "x")])
 def test_options_may_stand_on_either_side_of_the_folder(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     assert init(*arguments, cwd=tmp_path).returncode == 0
-    laid_out = {path.replace("NAME", "other") for path in (*TEMPLATES, WORKFLOW)}
+    laid_out = {path.replace("NAME", "other") for path in (*TEMPLATES, WORKFLOW, RECIPE)}
     assert files(tmp_path / "x") == {*laid_out, ".panorama/schema.json"}
 
 
@@ -110,7 +110,7 @@ def test_any_name_makes_an_application_without_a_complaint(tmp_path: Path, name:
 
 
 def test_every_template_is_laid_out() -> None:
-    kept = {"/".join(part.removeprefix(".") for part in path.split("/")) for path in (*TEMPLATES, WORKFLOW)}
+    kept = {"/".join(part.removeprefix(".") for part in path.split("/")) for path in (*TEMPLATES, WORKFLOW, RECIPE)}
     assert files(ROOT / "templates") - {"__init__.py"} == kept
 
 
@@ -143,10 +143,12 @@ def test_git_and_docker_ignore_what_is_generated(app: Path) -> None:
 
 def test_the_workflow_keeps_the_state_and_publishes(tmp_path: Path) -> None:
     text = contents("app", workflow=True)[WORKFLOW]
-    steps = yaml.safe_load(text)["jobs"]["publish"]["steps"]
+    job = yaml.safe_load(text)["jobs"]["publish"]
+    assert job["env"] == {"TRUSTED": "${{ github.event_name == 'push' && 'yes' || 'no' }}"}
+    steps = job["steps"]
     cache = next(step["with"] for step in steps if step.get("uses", "").startswith("actions/cache@"))
     assert cache == {"path": ".panorama", "key": "panorama-${{ github.sha }}", "restore-keys": "panorama-"}
-    assert [step["run"] for step in steps if "run" in step] == ["pip install panorama-build", "doit run publish"]
+    assert [step["run"] for step in steps if "run" in step] == ["pip install panorama-build", "sh ci.sh"]
 
 
 # -- what was made, put to work
@@ -221,7 +223,7 @@ def test_a_new_application_builds_and_its_state_alone_spares_a_rebuild(engine: E
 # -- refusals
 
 
-@pytest.mark.parametrize("path", [path.replace("NAME", "app") for path in (*TEMPLATES, WORKFLOW)])
+@pytest.mark.parametrize("path", [path.replace("NAME", "app") for path in (*TEMPLATES, WORKFLOW, RECIPE)])
 def test_init_overwrites_nothing_and_then_writes_nothing(tmp_path: Path, path: str) -> None:
     mine = tmp_path / "app" / path
     mine.parent.mkdir(parents=True)

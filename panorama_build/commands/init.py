@@ -26,6 +26,7 @@ TEMPLATES = (
     "packages/NAME/src/app.py",
 )
 WORKFLOW = ".github/workflows/panorama.yml"
+RECIPE = "ci.sh"
 
 
 class Init(Command):  # type: ignore[misc]
@@ -36,7 +37,13 @@ class Init(Command):  # type: ignore[misc]
     doc_description = "Makes a small application in DIR, to build as it stands. What is there already stays as it is."
     cmd_options = (
         {"name": "name", "long": "name", "type": str, "default": "", "help": "the application; default: DIR's name"},
-        {"name": "ci", "long": "ci", "type": bool, "default": False, "help": "add a GitHub workflow that publishes"},
+        {
+            "name": "ci",
+            "long": "ci",
+            "type": bool,
+            "default": False,
+            "help": "add a GitHub workflow that publishes, and its steps for any CI",
+        },
     )
 
     def execute(self, opt_values: Any, pos_args: list[str]) -> int:
@@ -66,7 +73,7 @@ def contents(name: str, workflow: bool) -> dict[str, str]:
     if not re.fullmatch(r"[a-zA-Z0-9_][a-zA-Z0-9_-]{0,127}", name):
         hint = "--name takes a letter from a to z, digit or _, then these and -, 128 at most"
         raise PanoramaError(f"{json.dumps(name, ensure_ascii=False)} can't name an application", hint=hint)
-    paths = (*TEMPLATES, WORKFLOW) if workflow else TEMPLATES
+    paths = (*TEMPLATES, WORKFLOW, RECIPE) if workflow else TEMPLATES
     return {path.replace(MARK, name): template(path).replace(MARK, name) for path in paths}
 
 
