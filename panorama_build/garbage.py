@@ -67,7 +67,7 @@ def of_folder(remote: DirectoryRemote, age: float) -> Iterator[Garbage]:
 
 
 def of_shared(remote: Remote, age: float) -> Iterator[Garbage]:
-    """Records of a shared store that nobody put or used for ``age`` seconds, and the assets that no other names."""
+    """Records of a shared store that were put ``age`` seconds ago or earlier, and the assets that no other names."""
     needed = set[str]()
     for kept in remote.entries("records"):
         if kept.time < time.time() - age:
