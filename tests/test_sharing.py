@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -136,6 +137,14 @@ def tear(cache: Path) -> None:
         path.write_bytes(path.read_bytes()[:-9])
 
 
+def name_others(cache: Path) -> None:
+    """Records of the right inputs that name an asset which no build gives, and which has other bytes at that."""
+    for path in cache.glob("records/*"):
+        record = json.loads(path.read_bytes())
+        shutil.copy(cache / f"assets/{record['artifact']['sha256']}.tar.gz", cache / f"assets/{'0' * 64}.tar.gz")
+        path.write_text(json.dumps({**record, "artifact": {**record["artifact"], "sha256": "0" * 64}}))
+
+
 def be_a_file(cache: Path) -> None:
     shutil.rmtree(cache)
     cache.write_text("no folder")
@@ -146,12 +155,12 @@ def take_no_records(cache: Path) -> None:
     (cache / "records").symlink_to("nowhere/records")
 
 
-# What is done to the store, and whether the clone still fetches the model's bytes there.
 WRONG: dict[str, Callable[[Path], object]] = {
     "other bytes under a hash": spoil(lambda path: path.write_bytes(bytes(path.stat().st_size))),
     "truncated assets": spoil(lambda path: os.truncate(path, path.stat().st_size - 1)),
     "assets gone": spoil(Path.unlink),
     "torn records": tear,
+    "records that name what nobody can build": name_others,
     "no folder": be_a_file,
     "nothing can be put there": take_no_records,
 }
