@@ -68,18 +68,22 @@ def test_runs_of_one_tree_wait_for_each_other_and_make_everything_once(app: App,
 
 @pytest.mark.engine
 @pytest.mark.parametrize("alike", [True, False], ids=["the same", "different"])
-def test_runs_of_two_trees_share_a_remote(tmp_path: Path, engine: Engine, alike: bool) -> None:
+def test_runs_of_two_trees_share_a_remote_and_a_store(tmp_path: Path, engine: Engine, alike: bool) -> None:
     apps = [quick(example(tmp_path / name, engine.env, engine.base)) for name in ("one", "other")]
     if not alike:
         apps[1].edit("packages/people_counter/src/labels.csv", "bicycle", "tandem")
     remote = tmp_path / "remote"
-    for process in [app.start("publish", PANORAMA_REMOTE=str(remote)) for app in apps]:
+    shared = {"PANORAMA_REMOTE": str(remote), "PANORAMA_CACHE": str(tmp_path / "shared")}
+    for process in [app.start("publish", **shared) for app in apps]:
         run = finished(process)
-        assert run.status == 0, run.output
+        assert run.status == 0 and "warning" not in run.output, run.output
     for path in (path for path in remote.rglob("*") if path.is_file()):
         assert path.name.split(".")[0] == hashlib.sha256(path.read_bytes()).hexdigest()
     # A package.json, an asset and a descriptor of each package; the model is the same in both.
     assert sum(path.is_file() for path in remote.rglob("*")) == (6 if alike else 8)
+    shutil.rmtree(apps[1].root / ".panorama")
+    third = apps[1].doit("publish", **shared)
+    assert third.status == 0 and "built" not in third.outcomes.values(), third.output
 
 
 def wait(app: App) -> subprocess.Popen[str]:
