@@ -8,7 +8,7 @@ from typing import Any
 
 
 def load(root: str | Path = ".") -> tuple[dict[str, Any], Callable[[], Iterator[dict[str, Any]]]]:
-    """The doit configuration and tasks of the project in ``root``; see panorama_build.tasks.load."""
-    from panorama_build import tasks
+    """The doit configuration and tasks of the project in ``root``; see panorama_build.tasks.load.load."""
+    from panorama_build.tasks import load as loading
 
-    return tasks.load(root)
+    return loading.load(root)

@@ -10,8 +10,7 @@ from doit.cmd_base import DodoTaskLoader, NamespaceTaskLoader
 from doit.cmd_dumpdb import DumpDB
 from doit.doit_cmd import DoitMain
 
-from panorama_build import interruption, tasks
-from panorama_build.commandline import lists
+from panorama_build import interruption
 from panorama_build.commands.gc import Collect
 from panorama_build.commands.help import Help
 from panorama_build.commands.imports import Import
@@ -20,6 +19,8 @@ from panorama_build.commands.pin import Pins
 from panorama_build.commands.plain import plain
 from panorama_build.commands.render import Render
 from panorama_build.commands.schema import Schema
+from panorama_build.tasks.commandline import lists
+from panorama_build.tasks.load import load
 
 DOITS_OWN = [command for command in DoitMain.DOIT_CMDS if command is not DumpDB]  # which reads dbm alone
 
@@ -31,7 +32,7 @@ class Loader(NamespaceTaskLoader):  # type: ignore[misc]
 
     def setup(self, opt_values: Any) -> None:
         """Read panorama.yaml."""
-        config, creator = tasks.load()
+        config, creator = load()
         self.namespace = {"DOIT_CONFIG": config, "task_panorama": creator}
 
 

@@ -18,8 +18,8 @@ MODULES = sorted(
 
 # Modules and folders of the package. Each may import from what stands in a line before its own.
 LAYERS = (
-    "errors interruption commandline output",
-    "address database files keyorder lock",
+    "errors interruption output",
+    "address files keyorder lock",
     "model fingerprint digests",
     "appliance",
     "documents store uptodate",
@@ -28,15 +28,13 @@ LAYERS = (
     "checks",
     "project",
     "steps",
-    "render reporter planning garbage",
-    "account",
-    "forecast",
+    "render garbage",
     "importing tasks",
     "commands",
     "cli",
 )
 USERS = {
-    "doit": "tasks forecast reporter commands cli",
+    "doit": "tasks commands cli",
     "docker": "containers.engine containers.classic containers.buildkit",
     "boto3": "transfer.aws transfer.panorama",
     "botocore": "transfer.aws transfer.panorama transfer.refusals",

@@ -25,7 +25,7 @@ from panorama_build.steps.deploy import deploy, remove, status
 from panorama_build.steps.graph import write_graphs
 from panorama_build.steps.outcome import Outcome
 from panorama_build.steps.package import write_package
-from panorama_build.tasks import LOCAL
+from panorama_build.tasks.load import LOCAL
 from panorama_build.transfer.waiting import Patience
 from tests import panorama_service, secrets_manager
 from tests.applications import NO_ENGINE, PROGRAMS, Run, run

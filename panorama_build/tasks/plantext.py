@@ -10,10 +10,10 @@ from typing import Any
 
 from panorama_build.containers.difference import first_difference
 from panorama_build.errors import legible
-from panorama_build.planning import CURRENT, Planned, uploads
 from panorama_build.project import Project
 from panorama_build.steps.decision import Upload
 from panorama_build.steps.outcome import size
+from panorama_build.tasks.plan import CURRENT, Planned, uploads
 
 WIDTH = 10
 WORDS = {

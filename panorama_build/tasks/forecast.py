@@ -18,17 +18,17 @@ from doit.exceptions import TaskFailed
 from doit.task import dict_to_task
 from doit.tools import config_changed
 
-from panorama_build import account
-from panorama_build.planning import Plan, Planned, Status, Work, closure
 from panorama_build.project import Project
+from panorama_build.tasks import plantext
+from panorama_build.tasks.plan import Plan, Planned, Status, Work, closure
 
 Task: TypeAlias = dict[str, Any]
 
 
 def tasks(project: Project, known: list[Task]) -> Iterator[Task]:
     """`plan` and `why`, which tell of the ``known`` tasks."""
-    yield _telling(project, known, "plan", "Tell what would run and be uploaded, with sizes", account.plan)
-    yield _telling(project, known, "why", "Tell why a task would run, or what it is up to date with", account.why)
+    yield _telling(project, known, "plan", "Tell what would run and be uploaded, with sizes", plantext.plan)
+    yield _telling(project, known, "why", "Tell why a task would run, or what it is up to date with", plantext.why)
 
 
 def _telling(
