@@ -47,10 +47,10 @@ def content_checker(notes: Notes) -> type:
         def exists(self, file_path: str) -> bool:
             return os.path.exists(file_path)
 
-        def info(self, file_path: str) -> os.stat_result | None:
-            return None if file_path in notes.foreseen else os.stat(file_path)
+        def info(self, file_path: str) -> None:
+            """Nothing, and no error: of a file that is missing, the step knows more to say, or another way."""
 
-        def check_modified(self, file_path: str, _stat: os.stat_result | None, state: str) -> bool:
+        def check_modified(self, file_path: str, _stat: None, state: str) -> bool:
             return notes.taken(file_path) != state
 
         def get_state(self, dep: str, _state: str | None) -> str:

@@ -52,7 +52,7 @@ def _model(project: Project, package: Package, asset: Asset, source: Source) -> 
         lambda foreseen, unknown: decide_model(project, task, package, asset, forced),
         name=task.partition(":")[2],
         doc=f"Bring {source.address.url} into the store",
-        file_dep=[str(local)] if local and (local.exists() or not source.sha256) else [],
+        file_dep=[str(local)] if local else [],
         **_made(project, task, forced, slice_of(address=vars(source.address), sha256=source.sha256)),
     )
 
