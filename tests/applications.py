@@ -18,10 +18,11 @@ import pytest
 from doit.cmd_run import opt_outfile
 
 from panorama_build.cli import main
+from tests import programs
+from tests.programs import PROGRAMS as PROGRAMS
 
 ROOT = Path(__file__).parent.parent
 EXAMPLE = ROOT / "examples" / "people_counter"
-PROGRAMS = Path(sys.executable).parent
 NO_ENGINE = "unix:///nonexistent/docker.sock"
 
 
@@ -94,11 +95,8 @@ def finished(process: subprocess.Popen[str]) -> Run:
 
 def run(cwd: Path, env: dict[str, str], program: str, *arguments: str, umask: int = -1) -> Run:
     """Run one of the installed programs."""
-    command = [str(PROGRAMS / program), *arguments]
-    done = subprocess.run(
-        command, cwd=cwd, env=_clean(env), umask=umask, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    return Run(done.returncode, done.stdout)
+    done = programs.run(program, *arguments, cwd=cwd, env=_clean(env), umask=umask, merged=True)
+    return Run(done.status, done.stdout)
 
 
 def _clean(env: dict[str, str]) -> dict[str, str]:

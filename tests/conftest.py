@@ -12,6 +12,7 @@ import pytest
 from hypothesis import settings
 
 from tests import panorama_service as panorama
+from tests import programs
 from tests import upstream as aws
 from tests.panorama_service import PanoramaService
 from tests.servers import S3, Engine, UnavailableError, host_engine, private_engine, s3_server
@@ -22,6 +23,12 @@ T = TypeVar("T")
 settings.register_profile("quick", max_examples=20, deadline=None)
 settings.register_profile("thorough", max_examples=1000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _programs() -> Iterator[None]:
+    yield
+    programs.stop()
 
 
 @contextmanager

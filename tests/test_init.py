@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from panorama_build import documents
 from panorama_build.checks.check import check
 from panorama_build.commands.init import RECIPE, TEMPLATES, WORKFLOW, Init, contents, lay_out
 from panorama_build.project import Project
+from tests import programs
 from tests.servers import ROOT, Engine
 
 SCHEMAS = ROOT.parent / "shared" / "schemas"
@@ -31,8 +31,8 @@ Result = subprocess.CompletedProcess[str]
 
 
 def run(program: str, *arguments: str, cwd: Path, env: dict[str, str] = NO_ENGINE) -> Result:
-    command = [str(Path(sys.executable).parent / program), *arguments]
-    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True)
+    done = programs.run(program, *arguments, cwd=cwd, env=env)
+    return subprocess.CompletedProcess((program, *arguments), done.status, done.stdout, done.stderr)
 
 
 def init(*arguments: str, cwd: Path) -> Result:

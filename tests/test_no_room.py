@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -13,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.applications import PROGRAMS, App, Run, example
+from tests import programs
+from tests.applications import App, Run, example
+from tests.programs import PROGRAMS
 from tests.servers import Engine
 
 NOBODY = 65534
@@ -21,9 +22,7 @@ FULL = "o space left on device"
 PIN = "        sha256: 7fb187bfa28bf0fa1b741cb4a72e9016047040b24a432e565e83870aeec47c08\n"
 LOCAL = ["graph", "model", "package:call_node"]
 
-needs_root = pytest.mark.skipif(
-    os.geteuid() != 0 or not shutil.which("setpriv"), reason="mounts a disk or takes another user's id, as root"
-)
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounts a disk or takes another user's id, as root")
 
 
 @contextmanager
@@ -139,10 +138,9 @@ def open_folder() -> Iterator[Path]:
 
 
 def as_nobody(app: App, *arguments: str) -> Run:
-    who = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-    command, env = [*who, str(PROGRAMS / "doit"), *arguments], {**app.env, "HOME": "/nonexistent"}
-    done = subprocess.run(command, cwd=app.root, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    return Run(done.returncode, done.stdout)
+    env = {**app.env, "HOME": "/nonexistent"}
+    done = programs.run("doit", *arguments, cwd=app.root, env=env, user=NOBODY, merged=True)
+    return Run(done.status, done.stdout)
 
 
 def give(root: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import inspect
 
@@ -69,7 +69,6 @@ def test_any_manifest_gives_documents_that_give_a_manifest_of_the_same_documents
 RIGHT = [ROOT / "tests/projects/everything/panorama.yaml", EXAMPLE / "panorama.yaml"]
 
 
-@settings(max_examples=3 * settings().max_examples)
 @given(data=st.data())
 def test_any_mutation_of_a_manifest_is_taken_or_refused_with_places(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.applications import PROGRAMS
+from tests import programs
 
 FULL = 4 << 20
 HEAD = "application: app\n"
@@ -56,17 +54,9 @@ TEXTS: dict[str, tuple[str | bytes, str]] = {
 
 def refusal(folder: Path) -> tuple[str, float]:
     """What the program says of the manifest in a folder, and the most memory it took, in MB."""
-    script = (
-        "import os, sys\n"
-        "child = os.spawnv(os.P_NOWAIT, sys.argv[1], ['panorama-build', 'check'])\n"
-        "_, status, used = os.wait4(child, 0)\n"
-        "print(used.ru_maxrss, os.waitstatus_to_exitcode(status))\n"
-    )
-    command = [sys.executable, "-c", script, str(PROGRAMS / "panorama-build")]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=10)
-    memory, status = done.stdout.split()
-    assert status == "3", done
-    return done.stderr, int(memory) / 1024
+    done = programs.run("panorama-build", "check", cwd=folder, env=dict(os.environ))
+    assert (done.status, done.stdout) == (3, ""), done
+    return done.stderr, done.peak / 1024
 
 
 @pytest.mark.parametrize(("text", "complaint"), TEXTS.values(), ids=TEXTS)
