@@ -10,6 +10,7 @@ import gc
 import importlib
 import json
 import os
+import pkgutil
 import subprocess
 import sys
 import tempfile
@@ -19,12 +20,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import panorama_build
 from panorama_build.manifest.vocabulary import Manifest
 from panorama_build.manifest.yamlfile import parse
 
 PROGRAMS = Path(sys.executable).parent
 MAINS = {"doit": "doit.__main__", "panorama-build": "panorama_build.cli"}
-LATE = ("boto3", "docker", "encodings.utf_8_sig", "panorama_build.forecast", "sqlite3")  # which a run comes to need
+LATE = ("boto3", "docker", "encodings.utf_8_sig", "sqlite3")  # which a run comes to need
 AT_START = ("PYTHON", "LC_", "LANG", "TZ")  # variables that Python reads once
 
 _one_at_a_time = threading.Lock()
@@ -97,7 +99,8 @@ def stop() -> None:
 
 def _serve() -> None:
     """Fork for each line of the input; answer with the exit status and the peak of memory."""
-    for module in (*MAINS.values(), *LATE):
+    own = (each.name for each in pkgutil.walk_packages(panorama_build.__path__, "panorama_build."))
+    for module in (*own, *MAINS.values(), *LATE):
         importlib.import_module(module)
     parse("application: warm", Manifest, "panorama.yaml")  # its types are looked at once
     gc.freeze()  # or each fork copies all of it, to let go of it
