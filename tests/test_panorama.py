@@ -508,7 +508,7 @@ def test_panorama_cli_and_publish_do_the_same(
 
     def ours(service: PanoramaService) -> str:
         service.calls.clear()
-        done = app.doit("graph", "publish", "--verify", **service.env, **env)
+        done = app.doit("graph", "asset", "publish", "--verify", **service.env, **env)
         assert done.status == 0, done.output
         return done.outcomes["publish:net"]
 

@@ -147,7 +147,7 @@ def test_whatever_a_file_system_can_hold_comes_through(
     env = request.getfixturevalue("old_engine").env if road == "20.10" else env
     app = project(tmp_path / "app", env, "FROM scratch\nADD odd.tar /\n", "", "linux/amd64")
     (app.root / "packages/code/odd.tar").write_bytes(crafted({**ODD, **DIFFERENT}))
-    done = app.doit("package")
+    done = app.doit("package", "asset")
     assert done.status == 0, done.output
     expected = {**ODD, **DIFFERENT, "odd/new": Member(time=EPOCH)}
     # Neither exports a fraction of a second: one rounds, one cuts. Attributes of users are BuildKit's alone.
@@ -217,11 +217,11 @@ def test_the_same_inputs_give_the_same_bits_wherever_and_whenever(tmp_path: Path
     assets = {}
     for road, env in {"buildkit": engine.env, "classic": without_buildx(engine, tmp_path)}.items():
         here = project(tmp_path / road / "app", env, STEPS, engine.base)
-        assert here.doit("package").status == 0
+        assert here.doit("package", "asset").status == 0
         assets[road, "here"] = here.asset("code").name
         there = project(tmp_path / road / "another place/under a longer path", env, STEPS, engine.base)
         age(there.root / "packages")
-        done = run_elsewhere(there, there.root, env, "force=yes", "container", "package")
+        done = run_elsewhere(there, there.root, env, "force=yes", "container", "package", "asset")
         assert done.status == 0, done.output
         assert not re.search(r"(#\d+) \[.*\] RUN(.*\n)*.*\1 CACHED|Using cache", done.output), "every step ran"
         assets[road, "there"] = there.asset("code").name

@@ -6,6 +6,7 @@ import os
 import re
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -32,16 +33,18 @@ class BuildLog:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self.file.close()
+        with suppress(OSError):
+            self.file.close()
 
     def write(self, text: str) -> None:
         """Take one or more lines."""
         for line in text.replace(DOCKERFILE, "Dockerfile").splitlines():
             if line.strip():
-                self.file.write(f"{line.rstrip()}\n")
+                with suppress(OSError):  # a full disk ends the log, and fails the build where its asset is written
+                    self.file.write(f"{line.rstrip()}\n")
+                    self.file.flush()
                 self.tail.append(line.rstrip())
                 self.say(line.rstrip())
-        self.file.flush()
 
     def read(self, stream: IO[bytes]) -> None:
         """Take all lines of a stream, as they come."""
