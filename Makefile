@@ -12,7 +12,7 @@ test: lint
 	$(BIN)/pytest -n 2 --dist loadfile
 
 fast: lint  ## the tests that need no server
-	$(BIN)/pytest -n 2 --dist loadfile -m "not engine and not server"
+	$(BIN)/pytest -n 2 --dist worksteal -m "not engine and not server"
 
 lint: .venv/test
 	$(BIN)/ruff check

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import panorama_build
+from panorama_build.manifest import schema
 from panorama_build.manifest.vocabulary import Manifest
 from panorama_build.manifest.yamlfile import parse
 
@@ -103,6 +104,7 @@ def _serve() -> None:
     for module in (*own, *MAINS.values(), *LATE):
         importlib.import_module(module)
     parse("application: warm", Manifest, "panorama.yaml")  # its types are looked at once
+    schema.text()
     gc.freeze()  # or each fork copies all of it, to let go of it
     for line in sys.stdin:
         child = os.fork()

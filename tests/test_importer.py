@@ -23,6 +23,7 @@ from panorama_build.store import Artifact
 from tests.applications import call, run
 from tests.roots import CODE, CORPUS, NETS, contents, differing, shop, there_and_back, write
 from tests.situations import SITUATIONS, Edit, graph, node, reorder, several_models, unbuilt
+from tests.test_schema import complaints
 
 # -- real applications
 
@@ -37,7 +38,9 @@ def test_a_real_application_comes_back_as_it_was_and_stays_untouched(app: Path, 
     assert differing(app, rendered) == []
     assert rendered.keys() <= before.keys()
     assert contents(app) == before
-    assert "documents:" not in (tmp_path / "project/panorama.yaml").read_text()
+    manifest = (tmp_path / "project/panorama.yaml").read_text()
+    assert "documents:" not in manifest
+    assert complaints(manifest) == [], "editors see it otherwise"
 
 
 @needs_corpus
@@ -81,7 +84,9 @@ def test_whatever_stands_in_the_wild_comes_back_byte_by_byte(edit: Edit, said: s
     assert {file: rendered.get(file) for file in files if file.endswith(".json")} == {
         file: canonical(value) for file, value in files.items() if file.endswith(".json")
     }
-    assert said in (tmp_path / "project/panorama.yaml").read_text()
+    manifest = (tmp_path / "project/panorama.yaml").read_text()
+    assert said in manifest
+    assert complaints(manifest) == [], "editors see it otherwise"
 
 
 # -- files that are no documents

@@ -206,7 +206,7 @@ def test_a_missing_manifest_is_told_with_the_way_to_one(tmp_path: Path) -> None:
         load_application(tmp_path, {})
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=5 * settings().max_examples)
 @given(data=st.data())
 def test_any_mutation_of_a_manifest_loads_or_is_refused_with_its_place(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -42,6 +43,7 @@ def manifest_schema() -> Schema:
     return {**head, **root, "$defs": definitions}
 
 
+@cache
 def text() -> str:
     """The schema as a file's text."""
     return json.dumps(manifest_schema(), indent=1) + "\n"
