@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from dataclasses import dataclass
@@ -81,6 +82,12 @@ def _seconds(name: str, default: int) -> float:
 def public_url(url: str) -> str:
     """``url`` without user, password, query and fragment: what may stand in a log."""
     return re.sub(r"(://)[^/?#]*@|[?#].*", r"\1", url, flags=re.DOTALL) if "://" in url else url
+
+
+def identity(url: str) -> str:
+    """``url`` as it may be kept: a digest stands for what ``public_url`` leaves out."""
+    public = public_url(url)
+    return public if public == url else f"{public} {hashlib.sha256(url.encode()).hexdigest()[:16]}"
 
 
 def parse_s3_url(url: str) -> S3Url:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ast
+import functools
 import gzip
 import hashlib
 import io
 import json
 import os
 import tarfile
+import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -26,7 +29,7 @@ from panorama_build.store import artifact_in
 from panorama_build.transfer.partial import partial
 from panorama_build.transfer.publication import plan
 from panorama_build.transfer.remote import DirectoryRemote
-from tests.applications import run
+from tests.applications import example, run
 
 PACKAGE = Path(__file__).parent.parent / "panorama_build"
 
@@ -232,3 +235,33 @@ def test_an_address_in_an_error_has_no_credentials() -> None:
         parse_s3_url("s3://me:secret@/k?token=secret")
     assert "secret" not in str(caught.value)
     assert Address("https://me:secret@host/k").url, "they are kept where they were written"
+
+
+# What an address tells
+
+
+def test_credentials_in_an_address_stay_in_the_manifest(tmp_path: Path) -> None:
+    """No record, which a team may share, no task's description and no line of a run has them."""
+    app = example(tmp_path / "app")
+    with web_server(app.root / "models") as url:
+        secret = url.replace("http://", "http://me:hush@") + "/squeezenet1_0.tar.gz?token=whisper"
+        app.edit("panorama.yaml", "models/squeezenet1_0.tar.gz", f'"{secret}"')
+        done = app.doit("model", "package:call_node", "asset:call_node", PANORAMA_CACHE=str(tmp_path / "shared"))
+        told = done.output + app.doit("list", "--all").output + app.doit("why").output
+        pin = (app.root / "panorama.yaml").read_text().split("sha256: ")[1][:64]
+        app.edit("panorama.yaml", pin, "0" * 64)
+        told += app.doit("model").output
+    assert done.outcomes["model:callable_squeezenet"] == "fetched" and "the pin is 000" in told
+    kept = [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "panorama.yaml"]
+    assert [path for path in kept if b"hush" in path.read_bytes() or b"whisper" in path.read_bytes()] == []
+    assert "hush" not in told and "whisper" not in told
+
+
+@contextmanager
+def web_server(folder: Path) -> Iterator[str]:
+    """The files of a folder over http; the URL."""
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from panorama_build.address import Address
+from panorama_build.address import Address, identity, public_url
 from panorama_build.errors import PanoramaError
 from panorama_build.fingerprint import Fingerprint
 from panorama_build.model import Asset, Package, Source
@@ -104,7 +104,9 @@ def _look(project: Project, source: Source) -> tuple[Fingerprint, Artifact | Non
     address, path = source.address, local_path(project, source)
     if path is None:
         pin = source.sha256 or ""
-        return Fingerprint({"source": address.url, "endpoint": address.endpoint or "", "sha256": pin}), None
+        return Fingerprint(
+            {"source": identity(address.url), "endpoint": identity(address.endpoint or ""), "sha256": pin}
+        ), None
     if source.sha256 and not path.exists():
         return Fingerprint({address.url: source.sha256}), None
     _check_readable(project, source)
@@ -135,7 +137,7 @@ def _check_archive(path: Path, source: Source) -> None:
     with path.open("rb") as file:
         if file.read(2) != b"\x1f\x8b":
             hint = "Panorama takes a model as .tar.gz"
-            raise PanoramaError("this is no gzip archive", where=source.address.url, hint=hint)
+            raise PanoramaError("this is no gzip archive", where=public_url(source.address.url), hint=hint)
 
 
 def _check_pin(project: Project, package: Package, asset: Asset, artifact: Artifact) -> None:
@@ -143,5 +145,7 @@ def _check_pin(project: Project, package: Package, asset: Asset, artifact: Artif
     if asset.source.sha256 in (None, artifact.sha256):
         return
     where = project.places["packages", package.key, "models", asset.name, "sha256"]
-    message = f"the pin is {asset.source.sha256}, but {asset.source.address.url} has sha256 {artifact.sha256}"
+    message = (
+        f"the pin is {asset.source.sha256}, but {public_url(asset.source.address.url)} has sha256 {artifact.sha256}"
+    )
     raise PanoramaError(message, where=where, hint="correct the pin, or find out who changed the model")

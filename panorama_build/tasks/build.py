@@ -7,6 +7,7 @@ from pathlib import Path
 
 from doit.tools import config_changed
 
+from panorama_build.address import public_url
 from panorama_build.errors import PanoramaError
 from panorama_build.model import Asset, Build, Package, Source
 from panorama_build.project import Project
@@ -51,7 +52,7 @@ def _model(project: Project, package: Package, asset: Asset, source: Source) -> 
         lambda: fetch_model(project, task, package, asset, forced),
         lambda foreseen, unknown: decide_model(project, task, package, asset, forced),
         name=task.partition(":")[2],
-        doc=f"Bring {source.address.url} into the store",
+        doc=f"Bring {public_url(source.address.url)} into the store",
         file_dep=[str(local)] if local else [],
         **_made(project, task, forced, slice_of(address=vars(source.address), sha256=source.sha256)),
     )
