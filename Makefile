@@ -9,7 +9,7 @@ demo: .venv/demo
 	@PATH="$(CURDIR)/$(BIN):$$PATH" tools/demo
 
 test: lint
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 fast: lint  ## the tests that need no server
 	$(BIN)/pytest -n 2 --dist worksteal -m "not engine and not server"

@@ -48,8 +48,8 @@ def _package(project: Project, package: Package) -> Iterator[tuple[Path, bytes]]
 
 def _built(project: Project, package: Package, asset: Asset) -> Iterator[Uris]:
     lender = project.application.package(asset.same_as[0]) if asset.same_as else None
-    original = lender.asset(asset.same_as[1]) if lender and asset.same_as else asset.source and asset
-    artifact = project.store.artifact(project.task_of(package, asset)) if original else None
+    original = lender.asset(asset.same_as[1]) if lender and asset.same_as else asset
+    artifact = project.store.artifact(project.task_of(package, asset)) if original and original.source else None
     if artifact:
         descriptor = canonical(descriptor_document(asset.descriptor)) if asset.descriptor else None
         uri = None if descriptor is None else f"{hashlib.sha256(descriptor).hexdigest()}.json"

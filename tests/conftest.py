@@ -20,6 +20,14 @@ from tests.upstream import Upstream
 
 T = TypeVar("T")
 
+LONGEST = ("test_faults", "test_killed", "test_upstream", "test_panorama", "test_rebuilding")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files come first, so that no process of two ends up alone with one."""
+    items.sort(key=lambda item: item.path.stem not in LONGEST)
+
+
 settings.register_profile("quick", max_examples=20, deadline=None)
 settings.register_profile("thorough", max_examples=1000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
