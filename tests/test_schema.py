@@ -100,6 +100,12 @@ WRONG = {
     "a password for where it is found": "sites: {a: {device: b, cameras: {c: {url: 'rtsp://d', password: hunter2}}}}",
     "a password in a url": "sites: {a: {device: b, cameras: {c: {url: 'rtsp://d:hunter2@e'}}}}",
     "an account's role that is none": "sites: {a: {device: b, role: admin}}",
+    "a site without a device": "sites: {a: {}}",
+    "a tag that is too long": f"sites: {{a: {{device: b, tags: {{{'k' * 129}: v}}}}}}",
+    "a shared store without a place": "cache: {read_only: true}",
+    "an unknown key of a shared store": "cache: {url: a, readonly: true}",
+    "a base's digest that is none": "packages: {code: {container: {bases: {'debian:12': latest}}}}",
+    "a model's pin that is none": "packages: {net: {models: {net: {source: a, sha256: abc}}}}",
 }
 
 
