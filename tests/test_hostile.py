@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from panorama_build.address import Address, parse_s3_url
+from panorama_build.containers.buildlog import BuildLog
 from panorama_build.containers.context import entries, write
 from panorama_build.containers.dockerignore import Ignore
 from panorama_build.errors import PanoramaError
@@ -265,3 +266,9 @@ def web_server(folder: Path) -> Iterator[str]:
         threading.Thread(target=server.serve_forever).start()
         yield f"http://127.0.0.1:{server.server_address[1]}"
         server.shutdown()
+
+
+def test_what_a_build_prints_is_for_its_owner_alone(tmp_path: Path) -> None:
+    with BuildLog(tmp_path / "logs/container-code.log", lambda line: None) as log:
+        log.write("token=hush")
+    assert (tmp_path / "logs").stat().st_mode & 0o077 == 0

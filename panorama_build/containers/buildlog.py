@@ -26,7 +26,7 @@ class BuildLog:
 
     def __enter__(self) -> BuildLog:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.parent.mkdir(0o700, parents=True, exist_ok=True)  # a build may print what is secret
             self.file = self.path.open("w", encoding="utf-8", errors="replace")
         except OSError as error:
             raise PanoramaError(f"the build log can't be written: {error.strerror}", where=str(self.path)) from None
