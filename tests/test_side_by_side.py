@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -46,8 +47,15 @@ def app_without_engine(tmp_path: Path) -> App:
 @pytest.fixture
 def lock(app_without_engine: App) -> Iterator[IO[str]]:
     """The lock of that project, held as by a run."""
-    (app_without_engine.root / ".panorama").mkdir()
-    with (app_without_engine.root / ".panorama/lock").open("w") as file:
+    with held(app_without_engine) as file:
+        yield file
+
+
+@contextmanager
+def held(app: App) -> Iterator[IO[str]]:
+    """The lock of a project, as a run would hold it."""
+    (app.root / ".panorama").mkdir()
+    with (app.root / ".panorama/lock").open("w") as file:
         file.write("pid 1 since 12:00:00: doit publish")
         file.flush()
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -57,7 +65,9 @@ def lock(app_without_engine: App) -> Iterator[IO[str]]:
 @pytest.mark.engine
 @pytest.mark.parametrize("count", [2, 8])
 def test_runs_of_one_tree_wait_for_each_other_and_make_everything_once(app: App, count: int) -> None:
-    runs = [finished(process) for process in [app.start("publish", "graph") for _ in range(count)]]
+    with held(app):
+        waiting = [wait(app, "publish", "graph") for _ in range(count)]
+    runs = [finished(process) for process in waiting]
     assert [run.status for run in runs] == [0] * count, "\n".join(run.output for run in runs)
     assert Counter(pair for run in runs for pair in run.outcomes.items()) == Counter(MADE.items())
     assert sum(run.output.endswith("nothing to do: 7 up to date\n") for run in runs) == count - 1
@@ -84,16 +94,16 @@ def test_runs_of_two_trees_share_a_remote_and_a_store(tmp_path: Path, engine: En
     assert third.status == 0 and "built" not in third.outcomes.values(), third.output
 
 
-def wait(app: App) -> subprocess.Popen[str]:
-    """A run that has come to the lock."""
-    process = app.start("graph")
+def wait(app: App, *tasks: str) -> subprocess.Popen[str]:
+    """A run that has come to the lock, and says so."""
+    process = app.start(*tasks)
     assert process.stdout
     assert process.stdout.readline() == "waiting for another run here, pid 1 since 12:00:00: doit publish\n"
     return process
 
 
 def test_who_waits_says_for_whom_and_finds_what_was_edited_meanwhile(app_without_engine: App, lock: IO[str]) -> None:
-    waiting = wait(app_without_engine)
+    waiting = wait(app_without_engine, "graph")
     app_without_engine.edit("panorama.yaml", "float32: 0.5", "float32: 0.25")
     lock.close()
     assert finished(waiting).outcomes == {"graph": "written"}
@@ -102,7 +112,7 @@ def test_who_waits_says_for_whom_and_finds_what_was_edited_meanwhile(app_without
 
 
 def test_who_waits_for_a_lock_that_is_deleted_takes_the_new_one(app_without_engine: App, lock: IO[str]) -> None:
-    waiting = wait(app_without_engine)
+    waiting = wait(app_without_engine, "graph")
     shutil.rmtree(app_without_engine.root / ".panorama")
     assert app_without_engine.doit("graph").outcomes == {"graph": "written"}
     lock.close()
